@@ -1,0 +1,1 @@
+//! Detectors' verdicts, the state machine, incidents, sentences.

@@ -1,0 +1,1 @@
+//! Frames in, typed figures out: rollups, snapshot, and one file per subject.

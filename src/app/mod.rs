@@ -1,0 +1,6 @@
+//! Configuration, startup, shutdown, commands.
+
+/// Runs the command of this process.
+pub fn run() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,125 @@
+use serde::Serialize;
+
+use super::{Currency, Instant, MethodDetail, Scene, Status, StoreId, Word};
+
+/// What a ledger line moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum LedgerKind {
+    Payment,
+    Refund,
+    Dispute,
+    Fee,
+    Payout,
+    Transfer,
+    Adjustment,
+}
+
+impl LedgerKind {
+    /// Every value.
+    pub const ALL: [Self; 7] = [
+        Self::Payment,
+        Self::Refund,
+        Self::Dispute,
+        Self::Fee,
+        Self::Payout,
+        Self::Transfer,
+        Self::Adjustment,
+    ];
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Dispute => "dispute",
+            Self::Fee => "fee",
+            Self::Payout => "payout",
+            Self::Transfer => "transfer",
+            Self::Adjustment => "adjustment",
+        }
+    }
+
+    /// The value of a wire word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Towards the shop or away from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Direction {
+    In,
+    Out,
+}
+
+impl Direction {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+
+    /// The value of a wire word.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "in" => Some(Self::In),
+            "out" => Some(Self::Out),
+            _ => None,
+        }
+    }
+}
+
+/// One line of a provider's bill, bank statement, till close-out or chain transfer.
+///
+/// Amounts are minor units of `currency`; `None` is "not known".
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LedgerLine {
+    pub line_id: String,
+    pub posted_at: Instant,
+    /// The source's own day (Beijing for WeChat Pay and Alipay).
+    pub source_day: Option<chrono::NaiveDate>,
+    pub store: StoreId,
+    /// The provider's merchant id, or `default`.
+    pub account: String,
+    pub provider: Option<Word>,
+    pub status: Status,
+    pub completed_at: Option<Instant>,
+    pub updated_at: Option<Instant>,
+    pub operator: Option<String>,
+    pub terminal: Option<String>,
+    pub scene: Option<Scene>,
+    pub list_amount: Option<i64>,
+    pub discount_merchant: Option<i64>,
+    pub discount_platform: Option<i64>,
+    pub category: Option<String>,
+    pub attributes: Vec<(String, String)>,
+    pub kind: LedgerKind,
+    pub direction: Direction,
+    pub currency: Currency,
+    /// Unsigned.
+    pub gross: i64,
+    /// More than 0 is a cost; a fee given back is negative.
+    pub fee: Option<i64>,
+    /// Signed: what the line adds to the shop's balance.
+    pub net: Option<i64>,
+    /// As printed, e.g. `0.60%`.
+    pub fee_rate: Option<String>,
+    pub settle_currency: Option<Currency>,
+    pub settle_amount: Option<i64>,
+    pub exchange_rate: Option<String>,
+    pub provider_transaction_id: Option<String>,
+    pub parent_transaction_id: Option<String>,
+    pub order_id: Option<String>,
+    pub payout_id: Option<String>,
+    pub method: Option<Word>,
+    pub method_detail: MethodDetail,
+    /// Keyed hash, 32 hex digits.
+    pub customer: Option<String>,
+    pub description: Option<String>,
+    /// SHA-256 of the file, hex.
+    pub file: Option<String>,
+    pub line_number: Option<i64>,
+    pub test: bool,
+}

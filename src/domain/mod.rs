@@ -1,0 +1,29 @@
+//! The words of the payments field as types. No I/O, no async, nothing that knows a database or a page.
+//!
+//! A value that exists is valid: strings from outside are judged in `intake` and die there.
+
+mod business_day;
+mod checkout_event;
+mod clock;
+mod currency;
+mod identity;
+mod ledger_line;
+mod money;
+mod proportion;
+mod status;
+mod store;
+mod transaction;
+mod word;
+
+pub use business_day::{BusinessDay, DayError, Range, business_day_of, day_range};
+pub use checkout_event::{CheckoutEvent, STEPS, Step};
+pub use clock::{Clock, FixedClock, Instant, SystemClock, instant_from_ms};
+pub use currency::{Currency, CurrencyError};
+pub use identity::{RecordKey, row_hash};
+pub use ledger_line::{Direction, LedgerKind, LedgerLine};
+pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError, Sum, decimal_to_minor};
+pub use proportion::Proportion;
+pub use status::{FailureClass, Kind, Scene, Status};
+pub use store::{Grain, OrganisationId, Store, StoreId};
+pub use transaction::{Item, MethodDetail, Risk, Stored, Stream, Transaction};
+pub use word::Word;

@@ -1,0 +1,57 @@
+use chrono::{NaiveTime, Timelike, Weekday};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::Currency;
+
+/// Who owns stores, keys and people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OrganisationId(pub i64);
+
+/// A store's number in this installation; its `slug` is what people and senders write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StoreId(pub i64);
+
+/// One store with what its business day depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    pub id: StoreId,
+    pub organisation: OrganisationId,
+    /// Lower case, unique in the organisation.
+    pub slug: String,
+    pub name: String,
+    pub zone: Tz,
+    /// When the business day ends, local time; 00:00 for most, 04:00 for a bar.
+    pub cut_off: NaiveTime,
+    pub week_start: Weekday,
+    pub currency: Currency,
+    /// `zh-Hans` or `en`.
+    pub language: String,
+}
+
+/// How finely a store's rollups divide time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    Hour,
+    /// For zones with half- or quarter-hour offsets, and cut-offs that are no whole hour.
+    Quarter,
+}
+
+impl Store {
+    /// The coarsest grain in which this store's business days begin and end on a cell's edge.
+    pub fn grain(&self) -> Grain {
+        use chrono::{Offset, TimeZone};
+        let whole_hours = [1_735_689_600, 1_751_328_000].into_iter().all(|second| {
+            // Winter and summer of 2025: offsets change with the season, whole hours rarely do.
+            self.zone
+                .timestamp_opt(second, 0)
+                .single()
+                .is_some_and(|local| local.offset().fix().local_minus_utc() % 3600 == 0)
+        });
+        if whole_hours && self.cut_off.minute() == 0 && self.cut_off.second() == 0 {
+            Grain::Hour
+        } else {
+            Grain::Quarter
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! All SQL: one file per aggregate, one `.sql` file per statement (`src/store/sql`).
+//!
+//! # How to add a statement
+//!
+//! Write `sql/verb_noun.sql` in the subset that SQLite and PostgreSQL share (`$1` placeholders, `returning`,
+//! `on conflict … do update`), bind it in the aggregate's file through `include_str!`, and name what it promises
+//! in the function's comment. A test prepares every file of that folder.
+
+mod connection;
+mod error;
+
+pub use connection::{Database, WriteTransaction};
+pub use error::StoreError;

@@ -1,0 +1,1 @@
+//! Metrics (one registry, every definition here) and logging.

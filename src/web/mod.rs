@@ -1,0 +1,1 @@
+//! Routes, pages, charts, exports, the door.
