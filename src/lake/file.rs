@@ -1,0 +1,47 @@
+use chrono::NaiveDate;
+
+use crate::domain::Stream;
+
+/// Live rows, or the versions they superseded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileSet {
+    /// The latest version of each record: what every figure is made from.
+    Current,
+    /// Superseded versions, kept for the page of a transaction.
+    History,
+}
+
+impl FileSet {
+    /// The word in SQL and in paths.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::History => "history",
+        }
+    }
+
+    /// The set of a word.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "current" => Some(Self::Current),
+            "history" => Some(Self::History),
+            _ => None,
+        }
+    }
+}
+
+/// One immutable Parquet file, as the manifest knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LakeFile {
+    pub id: String,
+    pub stream: Stream,
+    /// UTC day of every row in it.
+    pub day: NaiveDate,
+    pub file_set: FileSet,
+    /// Below the lake's root, with `/`.
+    pub path: String,
+    pub rows: u64,
+    pub size_bytes: u64,
+    /// BLAKE3 of the whole file, hex: checked before a number is made from it.
+    pub blake3: String,
+}
