@@ -5,6 +5,7 @@
 mod business_day;
 mod checkout_event;
 mod clock;
+mod contract;
 mod currency;
 mod identity;
 mod ledger_line;
@@ -18,6 +19,7 @@ mod word;
 pub use business_day::{BusinessDay, DayError, Range, business_day_of, day_range};
 pub use checkout_event::{CheckoutEvent, STEPS, Step};
 pub use clock::{Clock, FixedClock, Instant, SystemClock, instant_from_ms};
+pub use contract::ContractRate;
 pub use currency::{Currency, CurrencyError};
 pub use identity::{RecordKey, row_hash};
 pub use ledger_line::{Direction, LedgerKind, LedgerLine};

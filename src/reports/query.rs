@@ -1,0 +1,221 @@
+use crate::analytics::{Snapshot, View};
+use crate::domain::{ContractRate, Currency, DayError, Instant, Range, Store, StoreId, Word};
+
+use super::period::{Compare, Period, Span, Step};
+
+/// What a report is asked: of whom, when, which part, divided how.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// One store or all of them; each has its own business day.
+    pub stores: Vec<Store>,
+    pub period: Period,
+    pub compare: Compare,
+    pub now: Instant,
+    pub filter: Filter,
+    pub by: Option<Breakdown>,
+    /// Only this currency; `None` for a section of each.
+    pub currency: Option<Currency>,
+}
+
+/// What the owner told us that records do not say.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub contracts: Vec<ContractRate>,
+}
+
+/// Which records count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub provider: Selection,
+    pub method: Selection,
+    pub scene: Selection,
+    pub operator: Selection,
+    /// Categories of basket lines.
+    pub category: Selection,
+    /// Key and value of an attribute; only a scan of rows can answer it.
+    pub attribute: Option<(String, String)>,
+}
+
+/// Chosen values of one dimension.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    #[default]
+    Any,
+    Only(Vec<Word>),
+    Except(Vec<Word>),
+}
+
+impl Selection {
+    /// True when a record with this value counts.
+    pub fn takes(&self, word: Word) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(words) => words.contains(&word),
+            Self::Except(words) => !words.contains(&word),
+        }
+    }
+
+    /// True when every value counts.
+    pub fn is_any(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(_) => false,
+            Self::Except(words) => words.is_empty(),
+        }
+    }
+}
+
+/// What the rows of a breakdown are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Breakdown {
+    Store,
+    Provider,
+    Method,
+    Scene,
+    /// Cashiers.
+    Operator,
+    /// Of basket lines: only the categories report holds it.
+    Category,
+    /// The attribute with this key.
+    Attribute(String),
+}
+
+/// Which cells a report reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// By provider, method, scene, operator: overview, daily close, fees.
+    Money,
+    /// By provider, method, scene: conversion, failures.
+    Payments,
+    /// By method and category: categories.
+    Items,
+}
+
+impl Query {
+    /// A query for a period without filters, compared with the period before.
+    pub fn new(stores: Vec<Store>, period: Period, now: Instant) -> Self {
+        Self {
+            stores,
+            period,
+            compare: Compare::default(),
+            now,
+            filter: Filter::default(),
+            by: None,
+            currency: None,
+        }
+    }
+
+    /// The chart's step: that of the first store.
+    pub fn step(&self) -> Step {
+        self.stores.first().map_or(Step::Day, |store| self.period.step(store, self.now))
+    }
+
+    /// Each store's own days and instants.
+    ///
+    /// # Errors
+    /// [`DayError`] at the ends of the calendar.
+    pub fn spans(&self) -> Result<Vec<Span>, DayError> {
+        let step = self.step();
+        self.stores
+            .iter()
+            .enumerate()
+            .map(|(index, store)| Span::resolve(index, store, self.period, self.compare, step, self.now))
+            .collect()
+    }
+
+    /// The instants whose blocks a report needs: the period, the one before, and what surrounds them.
+    ///
+    /// # Errors
+    /// [`DayError`] at the ends of the calendar.
+    pub fn ranges(&self) -> Result<Vec<(StoreId, Range)>, DayError> {
+        let mut ranges = Vec::new();
+        for span in self.spans()? {
+            let Some(store) = self.stores.get(span.store) else { continue };
+            ranges.push((store.id, around(span.range)));
+            if let Some(before) = span.before {
+                ranges.push((store.id, around(before.range)));
+            }
+            // Times to pay of the last four weeks say when a payment is mature.
+            let lookback = chrono::TimeDelta::days(MATURITY_LOOKBACK_DAYS);
+            ranges.push((store.id, Range { from: self.now - lookback, until: self.now }));
+        }
+        Ok(ranges)
+    }
+
+    /// The view of a snapshot that answers this query; only when [`Query::needs_rows`] is false.
+    ///
+    /// # Errors
+    /// [`DayError`] at the ends of the calendar.
+    pub fn view(&self, snapshot: &Snapshot) -> Result<View, DayError> {
+        Ok(View::of(snapshot, &self.ranges()?))
+    }
+
+    /// True when no rollup holds the asked combination: the caller then makes the view from rows, already
+    /// filtered by what the cells cannot say (and divided by the attribute of `by`, see [`View::blocks`]).
+    pub fn needs_rows(&self, subject: Subject) -> bool {
+        let Filter { provider, method: _, scene, operator, category, attribute } = &self.filter;
+        if attribute.is_some() || matches!(self.by, Some(Breakdown::Attribute(_))) {
+            return true;
+        }
+        match subject {
+            Subject::Money => !category.is_any() || self.by == Some(Breakdown::Category),
+            Subject::Payments => {
+                !category.is_any()
+                    || !operator.is_any()
+                    || matches!(self.by, Some(Breakdown::Category | Breakdown::Operator))
+            }
+            Subject::Items => {
+                !provider.is_any()
+                    || !scene.is_any()
+                    || !operator.is_any()
+                    || matches!(self.by, Some(Breakdown::Provider | Breakdown::Scene | Breakdown::Operator))
+            }
+        }
+    }
+}
+
+/// How far back times to pay are looked at.
+pub(super) const MATURITY_LOOKBACK_DAYS: i64 = 28;
+
+/// A day more on both sides: the provider's day that a cell belongs to may begin or end outside.
+fn around(range: Range) -> Range {
+    Range { from: range.from - chrono::TimeDelta::days(1), until: range.until + chrono::TimeDelta::days(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, query};
+    use super::*;
+
+    #[test]
+    fn a_filter_that_no_rollup_holds_needs_rows() {
+        let mut query = query(Period::Today, at("2026-11-25T06:25:00Z"));
+        for subject in [Subject::Money, Subject::Payments, Subject::Items] {
+            assert!(!query.needs_rows(subject));
+        }
+        query.filter.method = Selection::Only(vec![Word::of("card")]);
+        assert!(!query.needs_rows(Subject::Items));
+        query.filter.category = Selection::Except(vec![Word::of("tea")]);
+        assert!(query.needs_rows(Subject::Money) && query.needs_rows(Subject::Payments));
+        assert!(!query.needs_rows(Subject::Items));
+        query.filter.provider = Selection::Only(vec![Word::of("alipay")]);
+        assert!(query.needs_rows(Subject::Items));
+        query.filter = Filter { attribute: Some(("table".into(), "7".into())), ..Filter::default() };
+        for subject in [Subject::Money, Subject::Payments, Subject::Items] {
+            assert!(query.needs_rows(subject));
+        }
+        query.filter = Filter::default();
+        query.by = Some(Breakdown::Operator);
+        assert!(!query.needs_rows(Subject::Money) && query.needs_rows(Subject::Payments));
+    }
+
+    #[test]
+    fn a_selection_takes_or_leaves() {
+        let tea = Word::of("tea");
+        assert!(Selection::Any.takes(tea) && Selection::Any.is_any());
+        assert!(!Selection::Only(vec![]).takes(tea));
+        assert!(Selection::Only(vec![tea]).takes(tea));
+        assert!(!Selection::Except(vec![tea]).takes(tea));
+        assert!(Selection::Except(vec![]).is_any());
+    }
+}
