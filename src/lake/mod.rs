@@ -1,5 +1,15 @@
 //! Columnar batches (Arrow IPC in the inbox) and Parquet files: encode, decode, write, read, supersede, verify.
 
+mod batch;
+mod columns;
+mod encode;
 mod file;
+mod folder;
+mod supersede;
 
+pub use batch::{BATCH_ROWS_MAX, Rows, decode_batch, encode_batch};
+pub use columns::{Frame, FrameError};
+pub use encode::{MICRO, StreamRecord, group_hash};
 pub use file::{FileSet, LakeFile};
+pub use folder::{Lake, LakeError};
+pub use supersede::{Outcome, Supersession, Version, supersede};

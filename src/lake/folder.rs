@@ -1,0 +1,223 @@
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::NaiveDate;
+use polars::io::parquet::read::ParquetReader;
+use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
+use polars::prelude::SerReader;
+
+use crate::domain::Stream;
+
+use super::columns::{Frame, FrameError};
+use super::file::{FileSet, LakeFile};
+
+/// Rows of one row group: small enough to skip by store, large enough to read fast.
+const ROW_GROUP_ROWS: usize = 65_536;
+
+/// The folder of Parquet files. Which of them are live, the manifest says; this only reads and writes bytes.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    root: Arc<PathBuf>,
+    /// Files whose hash was checked by this process. Files are immutable, so once is enough until a scrub.
+    verified: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The file system said no (missing file, full disk …).
+    #[error("file {path}: {source}")]
+    Io { path: String, source: io::Error },
+    /// The bytes are not those that were written: no number may be made from them.
+    #[error("file {path} is damaged: its hash is {found}, the manifest says {expected}")]
+    Damaged { path: String, expected: String, found: String },
+    /// The file or frame has not the columns it should have.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// What was written does not read back the same.
+    #[error("file {0} does not read back as it was written")]
+    ReadBack(String),
+}
+
+impl Lake {
+    /// The lake in this folder, which is created.
+    ///
+    /// # Errors
+    /// [`LakeError::Io`].
+    pub fn open(root: &Path) -> Result<Self, LakeError> {
+        fs::create_dir_all(root)
+            .map_err(|source| LakeError::Io { path: root.display().to_string(), source })?;
+        Ok(Self { root: Arc::new(root.to_owned()), verified: Arc::default() })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a new file of this partition will stand, below the root.
+    pub fn path_for(stream: Stream, day: NaiveDate, file_set: FileSet, id: &str) -> String {
+        let set = if file_set == FileSet::History { "history/" } else { "" };
+        format!("{set}stream={}/day={day}/{id}.parquet", stream.as_str())
+    }
+
+    /// Writes a frame as a Parquet file that survives a power cut: written beside, synced, read back, renamed, folder
+    /// synced.
+    ///
+    /// # Errors
+    /// [`LakeError`]; nothing is left under the final name.
+    pub fn write(
+        &self,
+        frame: &Frame,
+        stream: Stream,
+        day: NaiveDate,
+        file_set: FileSet,
+        id: &str,
+    ) -> Result<LakeFile, LakeError> {
+        let path = Self::path_for(stream, day, file_set, id);
+        let target = self.root.join(&path);
+        let bytes = parquet_bytes(frame)?;
+        self.store_bytes(&target, &bytes).map_err(|source| LakeError::Io { path: path.clone(), source })?;
+        let blake3 = blake3::hash(&bytes).to_hex().to_string();
+        let written = LakeFile {
+            id: id.to_owned(),
+            stream,
+            day,
+            file_set,
+            path,
+            rows: u64::try_from(frame.rows()).unwrap_or(u64::MAX),
+            size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            blake3,
+        };
+        // Read back from the file, not from memory.
+        if self.read(&written, Some(&["key_high"]))?.rows() != frame.rows() {
+            return Err(LakeError::ReadBack(written.path));
+        }
+        Ok(written)
+    }
+
+    /// Reads the named columns (all, when `None`) of a file whose hash is checked first.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`] when the bytes are not those of the manifest.
+    pub fn read(&self, file: &LakeFile, columns: Option<&[&str]>) -> Result<Frame, LakeError> {
+        let path = self.root.join(&file.path);
+        let bytes = fs::read(&path).map_err(|source| LakeError::Io { path: file.path.clone(), source })?;
+        self.verify(file, &bytes)?;
+        let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let frame = ParquetReader::new(Cursor::new(bytes))
+            .with_columns(columns)
+            .finish()
+            .map_err(FrameError::from)?;
+        Ok(Frame(frame))
+    }
+
+    /// Removes a file. One that is gone already is fine.
+    ///
+    /// # Errors
+    /// [`LakeError::Io`].
+    pub fn remove(&self, path: &str) -> Result<(), LakeError> {
+        match fs::remove_file(self.root.join(path)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(LakeError::Io { path: path.to_owned(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn verify(&self, file: &LakeFile, bytes: &[u8]) -> Result<(), LakeError> {
+        let known = |verified: &HashSet<String>| verified.contains(&file.id);
+        // The size is compared at every read: it costs nothing.
+        let size_is_right = u64::try_from(bytes.len()) == Ok(file.size_bytes);
+        if size_is_right && known(&self.verified.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        let found = blake3::hash(bytes).to_hex().to_string();
+        if found != file.blake3 {
+            return Err(LakeError::Damaged { path: file.path.clone(), expected: file.blake3.clone(), found });
+        }
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(file.id.clone());
+        Ok(())
+    }
+
+    fn store_bytes(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = target.parent().unwrap_or(&self.root);
+        if !folder.is_dir() {
+            fs::create_dir_all(folder)?;
+            // Each newly made folder is an entry of its parent, which must reach the disk too.
+            let mut made = folder;
+            while let Some(parent) = made.parent() {
+                File::open(parent)?.sync_all()?;
+                if parent == self.root.as_path() {
+                    break;
+                }
+                made = parent;
+            }
+        }
+        let beside = target.with_extension("tmp");
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&beside, target)?;
+        File::open(folder)?.sync_all()
+    }
+}
+
+fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
+    let mut bytes = Vec::new();
+    let mut data = frame.0.clone();
+    ParquetWriter::new(&mut bytes)
+        .with_compression(ParquetCompression::Zstd(None))
+        .with_statistics(StatisticsOptions::default())
+        .with_row_group_size(Some(ROW_GROUP_ROWS))
+        .set_parallel(false)
+        .finish(&mut data)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{ChunkAgg, df};
+
+    use super::*;
+
+    fn written(lake: &Lake) -> LakeFile {
+        let frame = Frame(df!("key_high" => [1_u64, 2, 3], "amount" => [10_i64, 20, 30]).unwrap());
+        let day = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+        lake.write(&frame, Stream::Transactions, day, FileSet::Current, "f1").unwrap()
+    }
+
+    #[test]
+    fn files_read_back_by_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open(folder.path()).unwrap();
+        let file = written(&lake);
+        let amounts = lake.read(&file, Some(&["amount"])).unwrap();
+        assert_eq!(amounts.data().width(), 1);
+        assert_eq!(amounts.data().column("amount").unwrap().i64().unwrap().sum(), Some(60));
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed_before_a_number_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = written(&Lake::open(folder.path()).unwrap());
+        let path = folder.path().join(&file.path);
+        let mut bytes = fs::read(&path).unwrap();
+        for index in [4, bytes.len() / 2, bytes.len() - 1] {
+            bytes[index] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            // A new process: nothing is verified yet.
+            let read = Lake::open(folder.path()).unwrap().read(&file, None);
+            assert!(matches!(read, Err(LakeError::Damaged { .. })), "byte {index}");
+            bytes[index] ^= 1;
+        }
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(Lake::open(folder.path()).unwrap().read(&file, None).is_err());
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(Lake::open(folder.path()).unwrap().read(&file, None), Err(LakeError::Io { .. })));
+    }
+}
