@@ -19,7 +19,7 @@ impl Frame {
     }
 
     /// The Polars frame, for `analytics`.
-    pub(crate) const fn data(&self) -> &DataFrame {
+    pub const fn data(&self) -> &DataFrame {
         &self.0
     }
 }

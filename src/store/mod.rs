@@ -8,6 +8,10 @@
 
 mod connection;
 mod error;
+mod inbox;
+mod writer;
 
 pub use connection::{Database, WriteTransaction};
 pub use error::StoreError;
+pub use inbox::{Backlog, BatchOutcome, WaitingBatch};
+pub use writer::{InboxWriter, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused};

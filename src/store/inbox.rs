@@ -1,0 +1,168 @@
+use crate::domain::{Instant, StoreId, Stream, instant_from_ms};
+
+use super::{Database, StoreError, WriteTransaction};
+
+/// A waiting batch, without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingBatch {
+    pub seq: i64,
+    pub stream: Stream,
+    pub rows: u64,
+    pub received_at: Instant,
+}
+
+/// What the inbox holds that is not folded yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub batches: i64,
+    pub rows: i64,
+    pub oldest: Option<Instant>,
+}
+
+/// What a fold made of one batch: accepted = new + replaced + unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchOutcome {
+    pub new: i64,
+    pub replaced: i64,
+    pub unchanged: i64,
+}
+
+impl WriteTransaction {
+    /// Appends one columnar batch to the inbox and returns its sequence number. Durable after `commit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn append_batch(
+        &mut self,
+        stream: Stream,
+        rows: usize,
+        arrow_ipc: &[u8],
+        received_at: Instant,
+    ) -> Result<i64, StoreError> {
+        let seq = sqlx::query_scalar(include_str!("sql/append_batch.sql"))
+            .bind(stream.as_str())
+            .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+            .bind(arrow_ipc)
+            .bind(received_at.timestamp_millis())
+            .fetch_one(self.connection())
+            .await?;
+        Ok(seq)
+    }
+}
+
+impl Database {
+    /// The oldest waiting batches, an explicit list: sequence order is not commit order, so nothing is ever marked by
+    /// a high-water mark.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting_batches(&self, batches_max: i64) -> Result<Vec<WaitingBatch>, StoreError> {
+        let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(include_str!("sql/waiting_batches.sql"))
+            .bind(batches_max)
+            .fetch_all(self.readers())
+            .await?;
+        rows.into_iter()
+            .map(|(seq, stream, rows, received_ms)| {
+                let known = Stream::parse(&stream).ok_or_else(|| StoreError::Inconsistent {
+                    table: "inbox",
+                    row: seq.to_string(),
+                    what: format!("stream `{stream}`"),
+                })?;
+                Ok(WaitingBatch {
+                    seq,
+                    stream: known,
+                    rows: u64::try_from(rows).unwrap_or(0),
+                    received_at: instant_from_ms(received_ms),
+                })
+            })
+            .collect()
+    }
+
+    /// The bytes of a batch.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_batch(&self, seq: i64) -> Result<Vec<u8>, StoreError> {
+        let bytes =
+            sqlx::query_scalar(include_str!("sql/read_batch.sql")).bind(seq).fetch_one(self.readers());
+        Ok(bytes.await?)
+    }
+
+    /// How much waits to be folded.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn inbox_backlog(&self) -> Result<Backlog, StoreError> {
+        let (batches, rows, oldest_ms): (i64, i64, Option<i64>) =
+            sqlx::query_as(include_str!("sql/inbox_backlog.sql")).fetch_one(self.readers()).await?;
+        Ok(Backlog { batches, rows, oldest: oldest_ms.map(instant_from_ms) })
+    }
+
+    /// What the fold made of a batch; `None` while it waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn batch_outcome(&self, seq: i64) -> Result<Option<BatchOutcome>, StoreError> {
+        let row: Option<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/count_outcomes.sql"))
+            .bind(seq)
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(row.map(|(new, replaced, unchanged)| BatchOutcome { new, replaced, unchanged }))
+    }
+
+    /// Deletes at most `batches_max` batches that were folded before `before`; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expire_batches(&self, before: Instant, batches_max: i64) -> Result<u64, StoreError> {
+        let mut write = self.begin_write().await?;
+        let deleted = sqlx::query(include_str!("sql/expire_batches.sql"))
+            .bind(before.timestamp_millis())
+            .bind(batches_max)
+            .execute(write.connection())
+            .await?
+            .rows_affected();
+        write.commit().await?;
+        Ok(deleted)
+    }
+
+    /// The feed that is counted for this account; the first that sends becomes it. `None` when the store has
+    /// `accounts_max` accounts already and this one is not among them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn source_of_record(
+        &self,
+        store: StoreId,
+        account: &str,
+        feed: &str,
+        at: Instant,
+        accounts_max: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let find = include_str!("sql/find_source_of_record.sql");
+        let known: Option<String> =
+            sqlx::query_scalar(find).bind(store.0).bind(account).fetch_optional(self.readers()).await?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        let mut write = self.begin_write().await?;
+        let count: i64 = sqlx::query_scalar(include_str!("sql/count_accounts.sql"))
+            .bind(store.0)
+            .fetch_one(write.connection())
+            .await?;
+        if count >= accounts_max {
+            return Ok(None);
+        }
+        sqlx::query(include_str!("sql/register_account.sql"))
+            .bind(store.0)
+            .bind(account)
+            .bind(feed)
+            .bind(at.timestamp_millis())
+            .execute(write.connection())
+            .await?;
+        let kept: String =
+            sqlx::query_scalar(find).bind(store.0).bind(account).fetch_one(write.connection()).await?;
+        write.commit().await?;
+        Ok(Some(kept))
+    }
+}

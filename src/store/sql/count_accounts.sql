@@ -1,0 +1,1 @@
+select count(*) from account where store_id = $1

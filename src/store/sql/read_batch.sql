@@ -1,0 +1,1 @@
+select arrow_ipc from inbox where seq = $1

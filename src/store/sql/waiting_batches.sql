@@ -1,0 +1,1 @@
+select seq, stream, row_count, received_at_ms from inbox where folded_version is null order by seq limit $1
