@@ -2,4 +2,4 @@
 
 mod runner;
 
-pub use runner::{Job, JobContext, JobReport, Observer, Runner};
+pub use runner::{Job, JobContext, JobReport, Runner};

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::analytics::SnapshotCell;
 use crate::domain::{Clock, Instant};
 use crate::store::{Database, TaskRun};
+use crate::telemetry::{Metrics, RunResult};
 
 /// A run that changes nothing about a job's standing is written down at most this often.
 const RECORD_EVERY_MS: i64 = 60_000;
@@ -25,6 +26,7 @@ pub struct JobContext {
     pub database: Database,
     pub clock: Arc<dyn Clock>,
     pub snapshots: Arc<SnapshotCell>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// What a run did.
@@ -53,13 +55,9 @@ pub trait Job: Send + Sync + 'static {
     fn run(&self, context: &JobContext) -> impl Future<Output = anyhow::Result<JobReport>> + Send;
 }
 
-/// Called after each run with the job's name, its standing and whether it went well; for metrics.
-pub type Observer = Arc<dyn Fn(&'static str, &TaskRun, bool) + Send + Sync>;
-
 /// Starts jobs and stops them. One that fails or panics never stops another.
 pub struct Runner {
     context: JobContext,
-    observer: Option<Observer>,
     stop: watch::Sender<bool>,
     tasks: Vec<(&'static str, JoinHandle<()>)>,
 }
@@ -67,22 +65,14 @@ pub struct Runner {
 impl Runner {
     /// A runner without jobs.
     pub fn new(context: JobContext) -> Self {
-        Self { context, observer: None, stop: watch::Sender::new(false), tasks: Vec::new() }
-    }
-
-    /// Tells `observer` of every run from now on started.
-    #[must_use]
-    pub fn observed_by(mut self, observer: Observer) -> Self {
-        self.observer = Some(observer);
-        self
+        Self { context, stop: watch::Sender::new(false), tasks: Vec::new() }
     }
 
     /// Starts a job on the present tokio runtime (a multi-threaded one): its first run begins at once.
     pub fn spawn<J: Job>(&mut self, job: J) {
         let context = self.context.clone();
-        let observer = self.observer.clone();
         let stop = self.stop.subscribe();
-        self.tasks.push((J::NAME, tokio::spawn(repeat(job, context, observer, stop))));
+        self.tasks.push((J::NAME, tokio::spawn(repeat(job, context, stop))));
     }
 
     /// Asks every job to stop after its present run and waits at most `within`; what is still running then is dropped.
@@ -99,21 +89,14 @@ impl Runner {
     }
 }
 
-async fn repeat<J: Job>(
-    job: J,
-    context: JobContext,
-    observer: Option<Observer>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn repeat<J: Job>(job: J, context: JobContext, mut stop: watch::Receiver<bool>) {
     let interval_ms = i64::try_from(job.interval().as_millis()).unwrap_or(i64::MAX);
     let mut standing = known_standing::<J>(&context, interval_ms).await;
     let mut recorded_at: Option<Instant> = None;
+    context.metrics.know_task(J::NAME, job.interval().as_secs_f64());
     loop {
         let failed_before = standing.failures_in_row > 0;
         let outcome = run_once(&job, &context, &mut standing).await;
-        if let Some(observer) = &observer {
-            observer(J::NAME, &standing, outcome.is_ok());
-        }
         let due = recorded_at
             .is_none_or(|at| (standing.last_started_at - at).num_milliseconds() >= RECORD_EVERY_MS);
         if outcome.is_err() || failed_before || due {
@@ -159,17 +142,20 @@ async fn run_once<J: Job>(job: &J, context: &JobContext, standing: &mut TaskRun)
     // A job's own state must survive its panic: jobs hold what they need between runs in locks or atomics.
     let outcome = AssertUnwindSafe(job.run(context)).catch_unwind().await;
     standing.last_started_at = started_at;
+    let seconds = timer.elapsed().as_secs_f64();
     standing.last_duration_ms = i64::try_from(timer.elapsed().as_millis()).unwrap_or(i64::MAX);
     standing.runs += 1;
     let failure = match outcome {
         Ok(Ok(report)) => {
             standing.last_success_at = Some(started_at);
             standing.failures_in_row = 0;
+            context.metrics.task_ran(J::NAME, RunResult::Succeeded, seconds, started_at);
             return Ok(report);
         }
         Ok(Err(error)) => format!("{error:#}"),
         Err(panic) => format!("panicked: {}", panic_text(panic.as_ref())),
     };
+    context.metrics.task_ran(J::NAME, RunResult::Failed, seconds, started_at);
     tracing::error!(job = J::NAME, error = failure, "job failed");
     standing.last_failure_at = Some(started_at);
     standing.failures_in_row += 1;
@@ -225,6 +211,7 @@ mod tests {
             database: database.clone(),
             clock: Arc::new(SystemClock),
             snapshots: Arc::new(SnapshotCell::default()),
+            metrics: Arc::new(Metrics::new().unwrap()),
         };
         let count = Arc::new(AtomicU64::new(0));
         let mut runner = Runner::new(context);

@@ -53,7 +53,14 @@ impl Database {
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            .connect_with(options.read_only(true).pragma("query_only", "ON").pragma("cache_size", "-16384"))
+            // Saying `incremental` again would write to the file's header, which a reader may not.
+            .connect_with(
+                options
+                    .auto_vacuum(SqliteAutoVacuum::None)
+                    .read_only(true)
+                    .pragma("query_only", "ON")
+                    .pragma("cache_size", "-16384"),
+            )
             .await?;
         let database = Self { writer, readers };
         database.assert_durable().await?;
