@@ -1,7 +1,15 @@
-use crate::domain::{Currency, Proportion, Word};
+use std::collections::BTreeMap;
 
-use super::figure::{Bucket, Compared, Ladder};
+use crate::analytics::{Unit, View};
+use crate::domain::{Currency, DayError, Proportion, Word};
+
+use super::fee_basis::{Movement, movements};
+use super::figure::{Bucket, Compared, Ladder, Pair, ratio_ppm};
+use super::maturity::{Aged, Maturity};
 use super::period::{Span, Step};
+use super::query::{Breakdown, Query, Settings};
+use super::tally::Tally;
+use super::walk::{Place, before_is_known, buckets, known_buckets, stops, week_hour};
 
 /// How much was taken, and what became of it. Sections of different currencies are never added.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,3 +83,354 @@ pub struct HeatCell {
     /// How many such hours have begun in the period; 0 means no value.
     pub hours: u32,
 }
+
+/// Works out the overview.
+///
+/// # Errors
+/// [`DayError`] at the ends of the calendar.
+pub fn overview(view: &View, settings: &Settings, query: &Query) -> Result<Overview, DayError> {
+    let spans = query.spans()?;
+    let mut gathered = Gathered::default();
+    let mut money = Tally::new();
+    let mut clock = WeekClock::default();
+    movements(view, query, settings, &spans, |movement| {
+        let key = MoneyRow {
+            currency: movement.key.currency,
+            place: movement.place,
+            provider: movement.key.provider,
+            method: movement.key.method,
+            row: row_of(query, movement),
+        };
+        money.add(key, movement.ladder);
+        if !movement.place.before {
+            let (weekday, hour) = clock.of(query, movement);
+            gathered.heat(movement, weekday, hour);
+        }
+    });
+    gathered.payments(view, query, &spans);
+    gathered.items(view, query, &spans);
+    let frame = Frame {
+        before: before_is_known(view, query, &spans),
+        known: known_buckets(view, query, &spans, false),
+        known_before: known_buckets(view, query, &spans, true),
+        hours: hours_of_week(query, &spans),
+        broken_down: query.by.is_some(),
+    };
+    let mut codes: Vec<_> = money.rows().map(|(key, _)| key.currency).collect();
+    codes.extend(gathered.success.keys().map(|(currency, _)| *currency));
+    let sections = currencies(query, codes)
+        .into_iter()
+        .map(|currency| section(currency, &money, &mut gathered, &frame))
+        .collect();
+    Ok(Overview { step: query.step(), buckets: buckets(query, &spans), spans, sections })
+}
+
+/// Each once, the first store's own currency first.
+pub(super) fn currencies(query: &Query, codes: impl IntoIterator<Item = Word>) -> Vec<Currency> {
+    let own = query.stores.first().map(|store| store.currency);
+    let distinct: std::collections::BTreeSet<_> = codes.into_iter().collect();
+    // A code in a cell was judged at intake.
+    let mut currencies: Vec<_> = distinct.iter().filter_map(|code| Currency::parse(code).ok()).collect();
+    currencies.sort_by_key(|currency| (Some(*currency) != own, *currency));
+    currencies
+}
+
+/// The row of the breakdown that a movement belongs to.
+pub(super) fn row_of(query: &Query, movement: &Movement<'_>) -> Word {
+    match &query.by {
+        None | Some(Breakdown::Category) => Word::NONE,
+        Some(Breakdown::Store) => store_word(query, movement.store),
+        Some(Breakdown::Provider) => movement.key.provider,
+        Some(Breakdown::Method) => movement.key.method,
+        Some(Breakdown::Scene) => movement.key.scene,
+        Some(Breakdown::Operator) => movement.key.operator,
+        Some(Breakdown::Attribute(_)) => movement.group,
+    }
+}
+
+pub(super) fn store_word(query: &Query, store: usize) -> Word {
+    query.stores.get(store).map_or(Word::NONE, |store| Word::of(&store.slug))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct MoneyRow {
+    currency: Word,
+    place: Place,
+    provider: Word,
+    method: Word,
+    row: Word,
+}
+
+/// What holds for every section.
+struct Frame {
+    before: bool,
+    known: Vec<bool>,
+    known_before: Vec<bool>,
+    hours: [[u32; 24]; 7],
+    broken_down: bool,
+}
+
+/// A figure on its way to be [`Compared`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sides<T> {
+    pub value: T,
+    pub like: T,
+    pub before: T,
+}
+
+impl<T: std::ops::AddAssign + Copy> Sides<T> {
+    pub(super) fn add(&mut self, place: Place, value: T) {
+        if !place.before {
+            self.value += value;
+            if place.like {
+                self.like += value;
+            }
+        } else if place.like {
+            self.before += value;
+        }
+    }
+
+    pub(super) fn compared(&self, before_is_known: bool) -> Compared<T> {
+        let pair = before_is_known.then_some(Pair { now: self.like, before: self.before });
+        Compared { value: self.value, pair }
+    }
+}
+
+type Heat = [[(i64, i128); 24]; 7];
+
+#[derive(Default)]
+struct Gathered {
+    heat: BTreeMap<Word, Heat>,
+    /// By currency and row of the breakdown.
+    success: BTreeMap<(Word, Word), Sides<Aged>>,
+    categories: BTreeMap<Word, BTreeMap<Word, SliceSums>>,
+}
+
+#[derive(Default)]
+struct SliceSums {
+    count: i64,
+    amount: Sides<i128>,
+    series: Vec<i128>,
+}
+
+impl SliceSums {
+    fn add(&mut self, place: Place, count: i64, amount: i128, buckets: usize) {
+        self.amount.add(place, amount);
+        if place.before {
+            return;
+        }
+        self.count += count;
+        self.series.resize(buckets, 0);
+        if let Some(point) = self.series.get_mut(place.bucket) {
+            *point += amount;
+        }
+    }
+}
+
+impl Gathered {
+    fn heat(&mut self, movement: &Movement<'_>, weekday: usize, hour: usize) {
+        let ladder = &movement.ladder;
+        if ladder.payments == 0 && ladder.paid == 0 {
+            return;
+        }
+        let heat = self.heat.entry(movement.key.currency).or_insert([[(0, 0); 24]; 7]);
+        if let Some((payments, paid)) = heat.get_mut(weekday).and_then(|hours| hours.get_mut(hour)) {
+            *payments += ladder.payments;
+            *paid += ladder.paid;
+        }
+    }
+
+    fn payments(&mut self, view: &View, query: &Query, spans: &[Span]) {
+        let maturity = Maturity::of(view, query);
+        let filter = &query.filter;
+        for stop in stops(view, query, spans) {
+            let Some(store) = query.stores.get(stop.store) else { continue };
+            let grain = store.grain();
+            for (key, sums) in &stop.block.conversion {
+                let Some(place) = stop.place(key.slot) else { continue };
+                if key.unit != Unit::AttemptGroup
+                    || !(filter.provider.takes(key.provider)
+                        && filter.method.takes(key.method)
+                        && filter.scene.takes(key.scene))
+                    || query.currency.is_some_and(|only| only.code() != key.currency.as_str())
+                {
+                    continue;
+                }
+                let row = match &query.by {
+                    Some(Breakdown::Store) => store_word(query, stop.store),
+                    Some(Breakdown::Provider) => key.provider,
+                    Some(Breakdown::Method) => key.method,
+                    Some(Breakdown::Scene) => key.scene,
+                    Some(Breakdown::Attribute(_)) => stop.group,
+                    // Not in these cells: counted in the section, not in a row.
+                    Some(Breakdown::Operator | Breakdown::Category) | None => Word::NONE,
+                };
+                let aged = Aged::of(sums, maturity.is_old(key.method, stop.day, key.slot, grain));
+                self.success.entry((key.currency, row)).or_default().add(place, aged);
+            }
+        }
+    }
+
+    fn items(&mut self, view: &View, query: &Query, spans: &[Span]) {
+        let filter = &query.filter;
+        // Basket lines know neither provider nor scene nor cashier: no part is better than a wrong one.
+        if !(filter.provider.is_any() && filter.scene.is_any() && filter.operator.is_any()) {
+            return;
+        }
+        let buckets = spans.iter().map(|span| span.edges.len() - 1).max().unwrap_or(0);
+        for stop in stops(view, query, spans) {
+            for (key, sums) in &stop.block.items {
+                let Some(place) = stop.place(key.slot) else { continue };
+                if filter.method.takes(key.method) && filter.category.takes(key.category) {
+                    let slices = self.categories.entry(key.currency).or_default();
+                    slices.entry(key.category).or_default().add(place, sums.lines, sums.amount, buckets);
+                }
+            }
+        }
+    }
+}
+
+fn section(
+    currency: Currency,
+    money: &Tally<MoneyRow, Ladder>,
+    gathered: &mut Gathered,
+    frame: &Frame,
+) -> OverviewSection {
+    let code = Word::of(currency.code());
+    let mut total = Sides::<Ladder>::default();
+    let mut points = vec![(Ladder::default(), Ladder::default()); frame.known.len()];
+    let mut providers = BTreeMap::new();
+    let mut methods = BTreeMap::new();
+    let mut rows: BTreeMap<Word, Sides<Ladder>> = BTreeMap::new();
+    for (key, ladder) in money.rows().filter(|(key, _)| key.currency == code) {
+        if let Some((value, before)) = points.get_mut(key.place.bucket) {
+            *if key.place.before { before } else { value } += *ladder;
+        }
+        total.add(key.place, *ladder);
+        rows.entry(key.row).or_default().add(key.place, *ladder);
+        for (slices, word) in [(&mut providers, key.provider), (&mut methods, key.method)] {
+            let slice: &mut SliceSums = BTreeMap::entry(slices, word).or_default();
+            slice.add(key.place, ladder.payments, ladder.paid, frame.known.len());
+        }
+    }
+    let mut success = Sides::<Aged>::default();
+    for ((_, _), sides) in gathered.success.iter().filter(|((of, _), _)| *of == code) {
+        success.value += sides.value;
+        success.like += sides.like;
+        success.before += sides.before;
+    }
+    let heat = gathered.heat.remove(&code).unwrap_or([[(0, 0); 24]; 7]);
+    OverviewSection {
+        currency,
+        ladder: total.compared(frame.before),
+        success: success.compared(frame.before).map(Aged::success),
+        series: series(&points, frame),
+        providers: slices(providers, frame),
+        methods: slices(methods, frame),
+        categories: slices(gathered.categories.remove(&code).unwrap_or_default(), frame),
+        breakdown: breakdown(&code, rows, gathered, frame),
+        heat: std::array::from_fn(|weekday| {
+            std::array::from_fn(|hour| {
+                let (payments, paid) = heat[weekday][hour];
+                HeatCell { payments, paid, hours: frame.hours[weekday][hour] }
+            })
+        }),
+    }
+}
+
+fn series(points: &[(Ladder, Ladder)], frame: &Frame) -> Vec<OverviewPoint> {
+    let known = |known: &[bool], index: usize| known.get(index).copied().unwrap_or(false);
+    points
+        .iter()
+        .enumerate()
+        .map(|(index, (value, before))| OverviewPoint {
+            value: known(&frame.known, index).then_some(*value),
+            before: known(&frame.known_before, index).then_some(*before),
+        })
+        .collect()
+}
+
+fn slices(sums: BTreeMap<Word, SliceSums>, frame: &Frame) -> Vec<Slice> {
+    let total: i128 = sums.values().map(|slice| slice.amount.value).sum();
+    let mut slices: Vec<_> = sums
+        .into_iter()
+        .filter(|(_, slice)| slice.count != 0 || slice.amount.value != 0 || slice.amount.before != 0)
+        .map(|(key, mut slice)| {
+            slice.series.resize(frame.known.len(), 0);
+            Slice {
+                key,
+                count: slice.count,
+                amount: slice.amount.compared(frame.before),
+                share_ppm: ratio_ppm(slice.amount.value, total),
+                series: slice.series,
+            }
+        })
+        .collect();
+    slices.sort_by_key(|slice| (-slice.amount.value, slice.key));
+    slices
+}
+
+fn breakdown(
+    code: &Word,
+    mut rows: BTreeMap<Word, Sides<Ladder>>,
+    gathered: &Gathered,
+    frame: &Frame,
+) -> Vec<BreakdownRow> {
+    if !frame.broken_down {
+        return Vec::new();
+    }
+    for (_, row) in gathered.success.keys().filter(|(of, _)| of == code) {
+        rows.entry(*row).or_default();
+    }
+    let mut rows: Vec<_> = rows
+        .into_iter()
+        .map(|(key, sides)| BreakdownRow {
+            key,
+            ladder: sides.compared(frame.before),
+            success: gathered
+                .success
+                .get(&(*code, key))
+                .map_or_else(Compared::default, |sides| sides.compared(frame.before).map(Aged::success)),
+        })
+        .collect();
+    rows.sort_by_key(|row| (-row.ladder.value.paid, row.key));
+    rows
+}
+
+/// Remembers the last cell's weekday and hour: cells come slot by slot.
+#[derive(Default)]
+struct WeekClock(Option<(usize, crate::domain::Instant, (usize, usize))>);
+
+impl WeekClock {
+    fn of(&mut self, query: &Query, movement: &Movement<'_>) -> (usize, usize) {
+        if let Some((store, at, found)) = self.0
+            && store == movement.store
+            && at == movement.at
+        {
+            return found;
+        }
+        let found = query.stores.get(movement.store).map_or((0, 0), |store| week_hour(store, movement.at));
+        self.0 = Some((movement.store, movement.at, found));
+        found
+    }
+}
+
+/// How many of each hour of the week have begun in the period, over all stores.
+fn hours_of_week(query: &Query, spans: &[Span]) -> [[u32; 24]; 7] {
+    let mut hours = [[0; 24]; 7];
+    for span in spans {
+        let Some(store) = query.stores.get(span.store) else { continue };
+        let mut at = span.range.from;
+        while at < span.range.until.min(query.now) {
+            let (weekday, hour) = week_hour(store, at);
+            if let Some(count) = hours.get_mut(weekday).and_then(|row: &mut [u32; 24]| row.get_mut(hour)) {
+                *count += 1;
+            }
+            at += chrono::TimeDelta::hours(1);
+        }
+    }
+    hours
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, TimeDelta};
+
+use crate::analytics::{ConversionSums, Slot, View, bucket_upper_ms};
+use crate::domain::{Grain, Instant, Proportion, Word};
+
+use super::query::{MATURITY_LOOKBACK_DAYS, Query};
+use super::walk::blocks_of;
+
+/// From when on a payment without a final state counts as not paid: its age is beyond `H`, the 99th percentile of
+/// the times to pay of its method over the last 28 days, at least five minutes and at most a day.
+#[derive(Clone, Debug)]
+pub(super) struct Maturity {
+    by_method: BTreeMap<Word, TimeDelta>,
+    now: Instant,
+}
+
+/// Bounds of `H`.
+const AGE_MIN: TimeDelta = TimeDelta::minutes(5);
+const AGE_MAX: TimeDelta = TimeDelta::hours(24);
+
+impl Maturity {
+    pub(super) fn of(view: &View, query: &Query) -> Self {
+        let since = (query.now - TimeDelta::days(MATURITY_LOOKBACK_DAYS)).date_naive();
+        let mut counts: BTreeMap<Word, BTreeMap<u8, i64>> = BTreeMap::new();
+        for store in &query.stores {
+            for (_, day, block) in blocks_of(view, store) {
+                if day < since || day > query.now.date_naive() {
+                    continue;
+                }
+                for (key, count) in &block.latency {
+                    *counts.entry(key.method).or_default().entry(key.bucket).or_default() += count;
+                }
+            }
+        }
+        let by_method = counts
+            .into_iter()
+            .filter_map(|(method, buckets)| Some((method, clamped(percentile_ms(&buckets, 99)?))))
+            .collect();
+        Self { by_method, now: query.now }
+    }
+
+    /// `H` of a method; the longest where no payment of it has a time to pay.
+    pub(super) fn age(&self, method: Word) -> TimeDelta {
+        self.by_method.get(&method).copied().unwrap_or(AGE_MAX)
+    }
+
+    /// True when every payment of a cell is older than `H`.
+    pub(super) fn is_old(&self, method: Word, day: NaiveDate, slot: Slot, grain: Grain) -> bool {
+        let width = match grain {
+            Grain::Hour => TimeDelta::hours(1),
+            Grain::Quarter => TimeDelta::minutes(15),
+        };
+        slot.starts_at(day) + width + self.age(method) <= self.now
+    }
+}
+
+fn clamped(ms: i64) -> TimeDelta {
+    TimeDelta::milliseconds(ms).clamp(AGE_MIN, AGE_MAX)
+}
+
+/// The upper end of the bucket in which the percentile lies (never too short); `None` out of nothing.
+pub(super) fn percentile_ms(buckets: &BTreeMap<u8, i64>, percent: i64) -> Option<i64> {
+    let total: i64 = buckets.values().sum();
+    // The smallest rank that has at least so many percent at or below it.
+    let rank = (total * percent + 99) / 100;
+    let mut passed = 0;
+    buckets
+        .iter()
+        .find(|(_, count)| {
+            passed += **count;
+            passed >= rank
+        })
+        .filter(|_| total > 0)
+        .map(|(bucket, _)| bucket_upper_ms(*bucket))
+}
+
+/// Units of one or more conversion cells, divided by age.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Aged {
+    pub all: ConversionSums,
+    /// Old enough, or at their end.
+    pub mature: i64,
+    /// Of these, submitted to a provider.
+    pub mature_submitted: i64,
+    /// Of these, authorized.
+    pub mature_authorized: i64,
+    /// Amount of the mature ones.
+    pub mature_amount: i128,
+}
+
+impl Aged {
+    pub(super) fn of(sums: &ConversionSums, old: bool) -> Self {
+        // The cell does not say how far its open units came: those still on their way count as authorized and
+        // submitted as far as there is room, so that no stage has more mature units than the one before it.
+        let mature = if old { sums.started } else { sums.started - sums.open };
+        Self {
+            all: *sums,
+            mature,
+            mature_submitted: sums.submitted.min(mature),
+            mature_authorized: sums.authorized.min(mature),
+            mature_amount: if old { sums.started_amount } else { sums.started_amount - sums.open_amount },
+        }
+    }
+
+    /// Paid of those that were submitted and are mature.
+    pub(super) fn success(&self) -> Proportion {
+        Proportion { hits: self.all.paid, of: self.mature_submitted.max(self.all.paid) }
+    }
+}
+
+impl std::ops::AddAssign for Aged {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.mature += other.mature;
+        self.mature_submitted += other.mature_submitted;
+        self.mature_authorized += other.mature_authorized;
+        self.mature_amount += other.mature_amount;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analytics::{DayBlock, LatencyKey, bucket_of_ms};
+    use crate::domain::StoreId;
+
+    use super::super::period::Period;
+    use super::super::testing::{at, day, query};
+    use super::*;
+
+    fn latency(method: &str, ms: i64, count: i64) -> DayBlock {
+        let key = LatencyKey {
+            slot: Slot(0),
+            provider: Word::NONE,
+            method: Word::of(method),
+            bucket: bucket_of_ms(ms),
+        };
+        DayBlock { latency: BTreeMap::from([(key, count)]), ..DayBlock::default() }
+    }
+
+    #[test]
+    fn the_age_is_the_99th_percentile_between_five_minutes_and_a_day() {
+        let now = at("2026-11-25T06:25:00Z");
+        let query = query(Period::Today, now);
+        let mut view = View::default();
+        let mut block = latency("alipay", 4_000, 98);
+        block.apply(&latency("alipay", 900_000, 2));
+        block.apply(&latency("card", 1_000, 100));
+        block.apply(&latency("bank_transfer", 400_000_000, 10));
+        view.insert(StoreId(1), Word::NONE, day("2026-11-20"), block);
+        // Too long ago to count.
+        view.insert(StoreId(1), Word::NONE, day("2026-10-01"), latency("alipay", 86_400_000, 1_000));
+        let maturity = Maturity::of(&view, &query);
+        let alipay = maturity.age(Word::of("alipay"));
+        assert!(alipay >= TimeDelta::minutes(15) && alipay < TimeDelta::minutes(18), "{alipay}");
+        assert_eq!(maturity.age(Word::of("card")), TimeDelta::minutes(5));
+        assert_eq!(maturity.age(Word::of("bank_transfer")), TimeDelta::hours(24));
+        assert_eq!(maturity.age(Word::of("e_cny")), TimeDelta::hours(24));
+        let old = |slot| maturity.is_old(Word::of("card"), day("2026-11-25"), Slot(slot), Grain::Hour);
+        // 05:00 to 06:00 is over for 25 minutes; 06:00 to 07:00 is running.
+        assert!(old(20) && !old(24));
+    }
+
+    #[test]
+    fn open_units_are_mature_once_they_are_old() {
+        let sums = ConversionSums {
+            started: 100,
+            submitted: 95,
+            authorized: 85,
+            paid: 64,
+            open: 30,
+            ..ConversionSums::default()
+        };
+        // METRICS 1.4: a young window reads 64 of 70, not 64 of 100.
+        let young = Aged::of(&sums, false);
+        assert_eq!((young.mature, young.success()), (70, Proportion { hits: 64, of: 70 }));
+        let old = Aged::of(&sums, true);
+        assert_eq!((old.mature, old.success()), (100, Proportion { hits: 64, of: 95 }));
+    }
+}
