@@ -49,22 +49,30 @@ impl Database {
             .pragma("mmap_size", "0")
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            // Saying `incremental` again would write to the file's header, which a reader may not.
-            .connect_with(
-                options
-                    .auto_vacuum(SqliteAutoVacuum::None)
-                    .read_only(true)
-                    .pragma("query_only", "ON")
-                    .pragma("cache_size", "-16384"),
-            )
+            .connect_with(Self::reader_options(path))
             .await?;
         let database = Self { writer, readers };
         database.assert_durable().await?;
         Ok(database)
+    }
+
+    /// Settings of a reading connection. They name nothing that is kept in the file (`journal_mode`,
+    /// `auto_vacuum`): setting those is a write, which a read-only connection is refused.
+    fn reader_options(path: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("cache_size", "-16384")
+            .pragma("temp_store", "MEMORY")
+            .pragma("mmap_size", "0")
+            .pragma("trusted_schema", "OFF")
+            .pragma("cell_size_check", "ON")
+            .pragma("query_only", "ON")
     }
 
     /// Connections for reading; they refuse to write.

@@ -9,11 +9,9 @@
 mod connection;
 mod error;
 mod inbox;
-mod tasks;
 mod writer;
 
 pub use connection::{Database, WriteTransaction};
 pub use error::StoreError;
 pub use inbox::{Backlog, BatchOutcome, WaitingBatch};
-pub use tasks::TaskRun;
 pub use writer::{InboxWriter, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused};
