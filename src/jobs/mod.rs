@@ -1,5 +1,1 @@
 //! The runner and the jobs.
-
-mod runner;
-
-pub use runner::{Job, JobContext, JobReport, Runner};

@@ -1,1 +1,5 @@
-fn main() {}
+//! Every integration test, in one binary: each file under `tests/` would link the whole program once more.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod layout;
+mod statements;
