@@ -2,6 +2,7 @@
 //!
 //! A value that exists is valid: strings from outside are judged in `intake` and die there.
 
+mod access;
 mod business_day;
 mod checkout_event;
 mod clock;
@@ -16,16 +17,17 @@ mod store;
 mod transaction;
 mod word;
 
+pub use access::{KeyMode, KeyScope, Role, StoreSet};
 pub use business_day::{BusinessDay, DayError, Range, business_day_of, day_range};
 pub use checkout_event::{CheckoutEvent, STEPS, Step};
 pub use clock::{Clock, FixedClock, Instant, SystemClock, instant_from_ms};
-pub use contract::ContractRate;
+pub use contract::{ContractRate, RATE_PPM_MAX, Rounding};
 pub use currency::{Currency, CurrencyError};
 pub use identity::{RecordKey, row_hash};
 pub use ledger_line::{Direction, LedgerKind, LedgerLine};
 pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError, Sum, decimal_to_minor};
 pub use proportion::Proportion;
 pub use status::{FailureClass, Kind, Scene, Status};
-pub use store::{Grain, OrganisationId, Store, StoreId};
+pub use store::{Grain, OrganisationId, SLUG_CHARS_MAX, Store, StoreId, is_store_slug};
 pub use transaction::{Item, MethodDetail, Risk, Stored, Stream, Transaction};
 pub use word::Word;

@@ -29,6 +29,20 @@ pub struct Store {
     pub language: String,
 }
 
+/// Longest slug of a store.
+pub const SLUG_CHARS_MAX: usize = 32;
+
+/// True for what a store may be called in addresses and records: lower-case letters, digits and single hyphens.
+///
+/// `all` is taken: it means every store.
+pub fn is_store_slug(text: &str) -> bool {
+    (1..=SLUG_CHARS_MAX).contains(&text.len())
+        && text != "all"
+        && text.split('-').all(|part| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        })
+}
+
 /// How finely a store's rollups divide time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grain {
@@ -52,6 +66,21 @@ impl Store {
             Grain::Hour
         } else {
             Grain::Quarter
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_plain_and_all_is_taken() {
+        for good in ["main", "shop-2", "7"] {
+            assert!(is_store_slug(good), "{good}");
+        }
+        for bad in ["", "all", "Main", "a--b", "-a", "a-", "a b", "a/b", "店", &"a".repeat(33)] {
+            assert!(!is_store_slug(bad), "{bad}");
         }
     }
 }

@@ -154,8 +154,10 @@ pub(super) fn contract(provider: &str, rate_ppm: u32) -> Settings {
         provider: Word::of(provider),
         method: None,
         valid_from: day("2026-01-01"),
+        valid_until: None,
         rate_ppm,
         fixed_minor: 0,
+        rounding: crate::domain::Rounding::HalfUp,
     };
     Settings { contracts: vec![rate] }
 }

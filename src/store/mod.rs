@@ -7,11 +7,24 @@
 //! in the function's comment. A test prepares every file of that folder.
 
 mod connection;
+mod contracts;
 mod error;
 mod inbox;
+mod keys;
+mod people;
+mod sessions;
+mod settings;
+mod shops;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 pub use connection::{Database, WriteTransaction};
+pub use contracts::ContractEntry;
 pub use error::StoreError;
 pub use inbox::{Backlog, BatchOutcome, WaitingBatch};
+pub use keys::ApiKeyRecord;
+pub use people::{FirstSetup, Person, PersonDraft, PersonId};
+pub use sessions::{SESSION_AGE_MAX, SESSION_IDLE_MAX, Session, SessionEntry};
+pub use shops::{Organisation, StoreChange, StoreDraft};
 pub use writer::{InboxWriter, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused};

@@ -1,0 +1,1 @@
+delete from setup_token where id = 1

@@ -1,0 +1,1 @@
+select id, name from organisation order by id limit 1

@@ -1,0 +1,1 @@
+select content from setting where name = $1

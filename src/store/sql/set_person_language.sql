@@ -1,0 +1,1 @@
+update person set language = $2 where id = $1
