@@ -15,6 +15,7 @@ mod people;
 mod sessions;
 mod settings;
 mod shops;
+mod tasks;
 #[cfg(test)]
 mod testing;
 mod writer;
@@ -27,4 +28,5 @@ pub use keys::ApiKeyRecord;
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
 pub use sessions::{SESSION_AGE_MAX, SESSION_IDLE_MAX, Session, SessionEntry};
 pub use shops::{Organisation, StoreChange, StoreDraft};
+pub use tasks::TaskRun;
 pub use writer::{InboxWriter, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused};
