@@ -56,6 +56,7 @@ create table lake_file (
     blake3          TEXT NOT NULL,
     added_version   INTEGER,
     removed_version INTEGER,
+    removed_at_ms   INTEGER,
     fold_token      TEXT NOT NULL,
     created_at_ms   INTEGER NOT NULL
 ) strict;

@@ -1,9 +1,13 @@
 //! Frames in, typed figures out: rollups, snapshot, and one file per subject. Pure: no SQL, no HTTP, no clock.
 
+mod changes;
+mod groups;
 mod rollup;
 mod snapshot;
 mod view;
 
+pub use changes::{Changes, Grains, add_ledger_lines, add_transactions, raise_freshness};
+pub use groups::{Attempt, GROUP_COLUMNS, add_conversion, attempts};
 pub use rollup::{
     AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, Feed, ItemKey, ItemSums, LatencyKey,
     MoneyKey, MoneyKind, MoneySums, RollupError, Slot, Unit, bucket_of_ms, bucket_upper_ms,

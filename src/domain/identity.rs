@@ -31,6 +31,16 @@ impl RecordKey {
         Self { high, low }
     }
 
+    /// The identity of a witness: a row that another feed than the account's source of record brought. It must never
+    /// take the place of the counted row with the same id.
+    #[must_use]
+    pub fn as_witness_of(self, feed: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.high.to_le_bytes()).update(&self.low.to_le_bytes()).update(feed.as_bytes());
+        let (high, low) = split(hasher.finalize().as_bytes());
+        Self { high, low }
+    }
+
     /// Reads 32 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {

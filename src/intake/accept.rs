@@ -6,6 +6,7 @@ use crate::domain::{
 };
 use crate::lake::{BATCH_ROWS_MAX, Rows, StreamRecord};
 use crate::store::{Database, InboxWriter, Refused, StoreError};
+use crate::telemetry::{Arrival, Metrics};
 
 /// Merchant accounts one store may have.
 pub const ACCOUNTS_PER_STORE_MAX: i64 = 1_000;
@@ -19,6 +20,7 @@ pub struct Intake {
     database: Database,
     writer: InboxWriter,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     /// The feed that is counted, by store and account; a copy of the table, which only grows.
     sources: RwLock<HashMap<(StoreId, String), Word>>,
 }
@@ -54,8 +56,13 @@ pub enum IntakeError {
 
 impl Intake {
     /// The door in front of this writer.
-    pub fn new(database: Database, writer: InboxWriter, clock: Arc<dyn Clock>) -> Self {
-        Self { database, writer, clock, sources: RwLock::default() }
+    pub fn new(
+        database: Database,
+        writer: InboxWriter,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { database, writer, clock, metrics, sources: RwLock::default() }
     }
 
     /// Makes transactions durable. `feed` names the way in (`api`, `import`, `webhook:<provider>`): rows of another
@@ -69,12 +76,21 @@ impl Intake {
         rows: Vec<Transaction>,
     ) -> Result<Accepted, IntakeError> {
         let now = self.clock.now();
+        let arrivals = rows
+            .iter()
+            .map(|row| Arrival {
+                provider: row.provider,
+                kind: row.kind.as_str(),
+                told_at: row.updated_at.or(row.completed_at).unwrap_or(row.created_at),
+                live: true,
+            })
+            .collect();
         let mut stored = Vec::with_capacity(rows.len());
         for row in rows {
             let source = self.source_of_record(row.store, &row.account, feed, now).await?;
             stored.push(store_row(row, feed, source != feed, now));
         }
-        self.append(Rows::Transactions(stored), now).await
+        self.append(Rows::Transactions(stored), arrivals, now).await
     }
 
     /// Makes ledger lines durable.
@@ -87,8 +103,17 @@ impl Intake {
         rows: Vec<LedgerLine>,
     ) -> Result<Accepted, IntakeError> {
         let now = self.clock.now();
+        let arrivals = rows
+            .iter()
+            .map(|row| Arrival {
+                provider: row.provider,
+                kind: "ledger_line",
+                told_at: row.posted_at,
+                live: false,
+            })
+            .collect();
         let stored = rows.into_iter().map(|row| store_row(row, feed, false, now)).collect();
-        self.append(Rows::LedgerLines(stored), now).await
+        self.append(Rows::LedgerLines(stored), arrivals, now).await
     }
 
     /// Makes checkout events durable.
@@ -101,8 +126,12 @@ impl Intake {
         rows: Vec<CheckoutEvent>,
     ) -> Result<Accepted, IntakeError> {
         let now = self.clock.now();
+        let arrivals = rows
+            .iter()
+            .map(|row| Arrival { provider: None, kind: "checkout_event", told_at: row.time, live: true })
+            .collect();
         let stored = rows.into_iter().map(|row| store_row(row, feed, false, now)).collect();
-        self.append(Rows::CheckoutEvents(stored), now).await
+        self.append(Rows::CheckoutEvents(stored), arrivals, now).await
     }
 
     /// True when so many more rows and bytes may come in now; asked before a body is read.
@@ -115,7 +144,12 @@ impl Intake {
         self.writer.queued_rows()
     }
 
-    async fn append(&self, rows: Rows, now: Instant) -> Result<Accepted, IntakeError> {
+    async fn append(
+        &self,
+        rows: Rows,
+        arrivals: Vec<Arrival>,
+        now: Instant,
+    ) -> Result<Accepted, IntakeError> {
         let count = rows.len();
         if count == 0 {
             return Ok(Accepted { rows: 0, inbox_seq: None });
@@ -123,8 +157,13 @@ impl Intake {
         if count > BATCH_ROWS_MAX {
             return Err(IntakeError::TooManyRows(count));
         }
-        match self.writer.append(rows, count * ROW_BYTES_GUESS, now).await {
-            Ok(seq) => Ok(Accepted { rows: count, inbox_seq: Some(seq) }),
+        let answer = self.writer.append(rows, count * ROW_BYTES_GUESS, now).await;
+        self.metrics.set_intake_queue(self.writer.queued_rows());
+        match answer {
+            Ok(seq) => {
+                self.metrics.records_accepted(&arrivals, now);
+                Ok(Accepted { rows: count, inbox_seq: Some(seq) })
+            }
             Err(Refused::QueueFull) => Err(IntakeError::QueueFull { retry_after_s: RETRY_AFTER_S }),
             Err(refused) => Err(IntakeError::NotCommitted(refused)),
         }
@@ -157,5 +196,6 @@ impl Intake {
 }
 
 fn store_row<R: StreamRecord>(record: R, feed: Word, witness: bool, received_at: Instant) -> Stored<R> {
-    Stored { key: record.key(), row_hash: row_hash(&record), record, witness, feed, received_at }
+    let key = if witness { record.key().as_witness_of(feed.as_str()) } else { record.key() };
+    Stored { key, row_hash: row_hash(&record), record, witness, feed, received_at }
 }

@@ -1,5 +1,11 @@
 //! The runner and the jobs.
 
+mod expire;
+mod fold;
+mod rebuild;
 mod runner;
 
+pub use expire::Expire;
+pub use fold::Fold;
+pub use rebuild::rebuild_rollups;
 pub use runner::{Job, JobContext, JobReport, Runner};

@@ -5,6 +5,7 @@ mod columns;
 mod encode;
 mod file;
 mod folder;
+mod partition;
 mod supersede;
 
 pub use batch::{BATCH_ROWS_MAX, Rows, decode_batch, encode_batch};
@@ -12,4 +13,5 @@ pub use columns::{Frame, FrameError};
 pub use encode::{MICRO, StreamRecord, group_hash};
 pub use file::{FileSet, LakeFile};
 pub use folder::{Lake, LakeError};
+pub use partition::{PartitionFold, fold_partition, split_by_day};
 pub use supersede::{Outcome, Supersession, Version, supersede};

@@ -16,4 +16,4 @@ mod recording;
 
 pub use logging::{LogFormat, LoggingError, start_logging};
 pub use metrics::{CONTENT_TYPE, Metrics, MetricsError};
-pub use recording::{AlertCount, FoldResult, IngestResult, Outcome, RequestInFlight, RunResult};
+pub use recording::{AlertCount, Arrival, FoldResult, IngestResult, Outcome, RequestInFlight, RunResult};

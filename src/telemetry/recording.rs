@@ -6,7 +6,7 @@ use prometheus::GaugeVec;
 
 use super::Metrics;
 use super::guarded::Guarded;
-use crate::domain::{CheckoutEvent, Instant, LedgerLine, Money, Stream, Transaction, Word};
+use crate::domain::{Instant, Money, Stream, Word};
 
 /// A row that tells of something older than this is counted as late.
 const LATE_AFTER_MS: i64 = 24 * 3600 * 1000;
@@ -58,6 +58,17 @@ pub struct AlertCount<'a> {
     pub count: u32,
 }
 
+/// What the metrics want to know of an accepted record.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    pub provider: Option<Word>,
+    pub kind: &'static str,
+    /// When it happened, or changed last.
+    pub told_at: Instant,
+    /// False for bills: they come days later by nature, so none is late and no lag is measured.
+    pub live: bool,
+}
+
 /// A request that is being answered; dropped when it is answered or given up.
 pub struct RequestInFlight(Arc<Metrics>);
 
@@ -90,46 +101,23 @@ impl Metrics {
         self.ingest_events_total.with(&[provider_label(provider), kind, result.as_str()]).inc_by(rows);
     }
 
-    /// Accepted transactions of one request: counts, lag, freshness.
-    pub fn transactions_accepted(&self, rows: &[Transaction], received_at: Instant) {
+    /// Records that are durable now: counts, lag, freshness.
+    pub fn records_accepted(&self, arrivals: &[Arrival], received_at: Instant) {
         let mut counts: HashMap<(&str, &str, IngestResult), u64> = HashMap::new();
         let mut youngest: HashMap<&str, i64> = HashMap::new();
-        for row in rows {
-            let provider = provider_label(row.provider);
-            let told_at = row.updated_at.or(row.completed_at).unwrap_or(row.created_at);
-            let lag_ms = (received_at - told_at).num_milliseconds().max(0);
-            let result = if lag_ms > LATE_AFTER_MS { IngestResult::Late } else { IngestResult::Accepted };
-            *counts.entry((provider, row.kind.as_str(), result)).or_default() += 1;
-            self.ingest_lag_seconds.with(&[provider]).observe(seconds_of_ms(lag_ms));
-            let youngest = youngest.entry(provider).or_insert(i64::MIN);
-            *youngest = (*youngest).max(told_at.timestamp());
-        }
-        self.count_accepted(counts, youngest, received_at);
-    }
-
-    /// Accepted bill lines of one request. Bills come days later by nature, so none is late and no lag is measured.
-    pub fn ledger_lines_accepted(&self, rows: &[LedgerLine], received_at: Instant) {
-        let mut counts = HashMap::new();
-        let mut youngest: HashMap<&str, i64> = HashMap::new();
-        for row in rows {
-            let provider = provider_label(row.provider);
-            *counts.entry((provider, "ledger_line", IngestResult::Accepted)).or_default() += 1;
-            let youngest = youngest.entry(provider).or_insert(i64::MIN);
-            *youngest = (*youngest).max(row.posted_at.timestamp());
-        }
-        self.count_accepted(counts, youngest, received_at);
-    }
-
-    /// Accepted checkout events of one request; they have no provider.
-    pub fn checkout_events_accepted(&self, rows: &[CheckoutEvent], received_at: Instant) {
-        let mut counts = HashMap::new();
-        for row in rows {
-            let late = (received_at - row.time).num_milliseconds() > LATE_AFTER_MS;
+        for arrival in arrivals {
+            let provider = provider_label(arrival.provider);
+            let lag_ms = (received_at - arrival.told_at).num_milliseconds().max(0);
+            let late = arrival.live && lag_ms > LATE_AFTER_MS;
             let result = if late { IngestResult::Late } else { IngestResult::Accepted };
-            *counts.entry((NOT_GIVEN, "checkout_event", result)).or_default() += 1;
+            *counts.entry((provider, arrival.kind, result)).or_default() += 1;
+            if arrival.live {
+                self.ingest_lag_seconds.with(&[provider]).observe(seconds_of_ms(lag_ms));
+            }
+            let youngest = youngest.entry(provider).or_insert(i64::MIN);
+            *youngest = (*youngest).max(arrival.told_at.timestamp());
         }
-        let youngest = rows.iter().map(|row| row.time.timestamp()).max();
-        self.count_accepted(counts, youngest.map(|at| (NOT_GIVEN, at)).into_iter().collect(), received_at);
+        self.count_accepted(counts, youngest, received_at);
     }
 
     /// What waits in the intake queue now.

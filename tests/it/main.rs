@@ -3,3 +3,4 @@
 
 mod layout;
 mod statements;
+mod whole_line;

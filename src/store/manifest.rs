@@ -1,0 +1,286 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::analytics::{DayBlock, Freshness, Snapshot};
+use crate::domain::{Instant, StoreId, Stream, Word, instant_from_ms};
+use crate::lake::{FileSet, LakeFile};
+
+use super::{BatchOutcome, Database, StoreError};
+
+/// The newest layout of rows and files that this program reads and writes.
+const FORMAT_VERSION: i64 = 1;
+
+/// Everything one fold changes, committed in one transaction or not at all.
+#[derive(Debug)]
+pub struct FoldCommit {
+    /// The fold's own token: tells after an unknown outcome whether it won.
+    pub token: String,
+    /// The data version that was read.
+    pub base_version: i64,
+    pub folded_at: Instant,
+    /// Exactly these inbox batches, with what their rows were.
+    pub batches: Vec<(i64, BatchOutcome)>,
+    pub added: Vec<LakeFile>,
+    pub retired: Vec<Arc<LakeFile>>,
+    /// New contents of the touched blocks; an empty block is deleted.
+    pub blocks: Vec<(StoreId, NaiveDate, Arc<DayBlock>)>,
+    pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
+}
+
+impl Database {
+    /// Notes the files that a fold is about to write, so that orphans are known from here and never from a directory
+    /// listing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn intend_files(
+        &self,
+        token: &str,
+        files: &[(String, Stream, NaiveDate, FileSet, String)],
+        at: Instant,
+    ) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        for (id, stream, day, file_set, path) in files {
+            sqlx::query(include_str!("sql/intend_file.sql"))
+                .bind(id)
+                .bind(stream.as_str())
+                .bind(day.to_string())
+                .bind(file_set.as_str())
+                .bind(path)
+                .bind(token)
+                .bind(at.timestamp_millis())
+                .execute(write.connection())
+                .await?;
+        }
+        write.commit().await
+    }
+
+    /// Commits a fold: files, rollups, marks and data version move together.
+    ///
+    /// Every step checks how many rows it changed; any other number rolls everything back. Two folds can never both
+    /// win: each must move the data version from the one it read.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else folded meanwhile; [`StoreError::Unavailable`] when the outcome is
+    /// unknown (ask [`Database::data_version`] for the token).
+    pub async fn commit_fold(&self, fold: &FoldCommit) -> Result<i64, StoreError> {
+        let mut write = self.begin_write().await?;
+        let version = fold.base_version + 1;
+        let at_ms = fold.folded_at.timestamp_millis();
+        let moved = sqlx::query(include_str!("sql/move_data_version.sql"))
+            .bind(fold.base_version)
+            .bind(&fold.token)
+            .bind(at_ms)
+            .execute(write.connection())
+            .await?;
+        expect_one(moved.rows_affected(), "the data version")?;
+        for (seq, outcome) in &fold.batches {
+            let marked = sqlx::query(include_str!("sql/mark_batch_folded.sql"))
+                .bind(seq)
+                .bind(version)
+                .bind(at_ms)
+                .execute(write.connection())
+                .await?;
+            expect_one(marked.rows_affected(), "an inbox batch")?;
+            sqlx::query(include_str!("sql/insert_batch_outcome.sql"))
+                .bind(seq)
+                .bind(outcome.new)
+                .bind(outcome.replaced)
+                .bind(outcome.unchanged)
+                .execute(write.connection())
+                .await?;
+        }
+        self.commit_files(&mut write, fold, version).await?;
+        self.commit_rollups(&mut write, fold, version).await?;
+        write.commit().await?;
+        Ok(version)
+    }
+
+    async fn commit_files(
+        &self,
+        write: &mut super::WriteTransaction,
+        fold: &FoldCommit,
+        version: i64,
+    ) -> Result<(), StoreError> {
+        for file in &fold.added {
+            let published = sqlx::query(include_str!("sql/publish_file.sql"))
+                .bind(&file.id)
+                .bind(i64::try_from(file.rows).unwrap_or(i64::MAX))
+                .bind(i64::try_from(file.size_bytes).unwrap_or(i64::MAX))
+                .bind(&file.blake3)
+                .bind(version)
+                .execute(write.connection())
+                .await?;
+            expect_one(published.rows_affected(), "a new file")?;
+        }
+        // Intended for the case that a row needs them, and not written.
+        sqlx::query(include_str!("sql/forget_unwritten_files.sql"))
+            .bind(&fold.token)
+            .execute(write.connection())
+            .await?;
+        for file in &fold.retired {
+            let retired = sqlx::query(include_str!("sql/retire_file.sql"))
+                .bind(&file.id)
+                .bind(version)
+                .bind(fold.folded_at.timestamp_millis())
+                .execute(write.connection())
+                .await?;
+            expect_one(retired.rows_affected(), "a live file")?;
+        }
+        Ok(())
+    }
+
+    async fn commit_rollups(
+        &self,
+        write: &mut super::WriteTransaction,
+        fold: &FoldCommit,
+        version: i64,
+    ) -> Result<(), StoreError> {
+        for (store, day, block) in &fold.blocks {
+            if block.is_empty() {
+                sqlx::query(include_str!("sql/delete_rollup_block.sql"))
+                    .bind(store.0)
+                    .bind(day.to_string())
+                    .execute(write.connection())
+                    .await?;
+                continue;
+            }
+            let cells = block
+                .encode()
+                .map_err(|error| inconsistent("rollup_block", format!("{}/{day}", store.0), &error))?;
+            sqlx::query(include_str!("sql/replace_rollup_block.sql"))
+                .bind(store.0)
+                .bind(day.to_string())
+                .bind(version)
+                .bind(cells)
+                .execute(write.connection())
+                .await?;
+        }
+        for ((store, stream, provider), fresh) in &fold.freshness {
+            sqlx::query(include_str!("sql/raise_freshness.sql"))
+                .bind(store.0)
+                .bind(stream.as_str())
+                .bind(provider.as_str())
+                .bind(fresh.last_event.timestamp_millis())
+                .bind(fresh.last_received.timestamp_millis())
+                .execute(write.connection())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The present data version and the token of the fold that made it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsafe`] when a newer program wrote this database.
+    pub async fn data_version(&self) -> Result<(i64, String, Instant), StoreError> {
+        let (version, token, format, folded_ms): (i64, String, i64, i64) =
+            sqlx::query_as(include_str!("sql/read_data_version.sql")).fetch_one(self.readers()).await?;
+        if format > FORMAT_VERSION {
+            return Err(StoreError::Unsafe(format!(
+                "the data have format {format}; this program knows {FORMAT_VERSION}: use a newer one"
+            )));
+        }
+        Ok((version, token, instant_from_ms(folded_ms)))
+    }
+
+    /// The snapshot as it is stored: manifest and rollups, without reading a row.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
+        let (version, _, folded_at) = self.data_version().await?;
+        let mut snapshot =
+            Snapshot { version, folded_at, files: self.live_files().await?, ..Snapshot::default() };
+        let mut rollups: BTreeMap<StoreId, BTreeMap<NaiveDate, Arc<DayBlock>>> = BTreeMap::new();
+        let rows: Vec<(i64, String, Vec<u8>)> =
+            sqlx::query_as(include_str!("sql/all_rollup_blocks.sql")).fetch_all(self.readers()).await?;
+        for (store, day, cells) in rows {
+            let place = format!("{store}/{day}");
+            let block = DayBlock::decode(&cells)
+                .map_err(|error| inconsistent("rollup_block", place.clone(), &error))?;
+            let day = parse_day(&day, "rollup_block", &place)?;
+            rollups.entry(StoreId(store)).or_default().insert(day, Arc::new(block));
+        }
+        snapshot.rollups = rollups.into_iter().map(|(store, days)| (store, Arc::new(days))).collect();
+        let fresh: Vec<(i64, String, String, i64, i64)> =
+            sqlx::query_as(include_str!("sql/all_freshness.sql")).fetch_all(self.readers()).await?;
+        for (store, stream, provider, event_ms, received_ms) in fresh {
+            let Some(stream) = Stream::parse(&stream) else { continue };
+            let fresh = Freshness {
+                last_event: instant_from_ms(event_ms),
+                last_received: instant_from_ms(received_ms),
+            };
+            snapshot.freshness.insert((StoreId(store), stream, Word::of(&provider)), fresh);
+        }
+        Ok(snapshot)
+    }
+
+    async fn live_files(&self) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
+        type Row = (String, String, String, String, String, i64, i64, String);
+        let rows: Vec<Row> =
+            sqlx::query_as(include_str!("sql/live_files.sql")).fetch_all(self.readers()).await?;
+        let mut files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>> = BTreeMap::new();
+        for (id, stream, day, file_set, path, row_count, size_bytes, blake3) in rows {
+            let day = parse_day(&day, "lake_file", &id)?;
+            let (Some(stream), Some(file_set)) = (Stream::parse(&stream), FileSet::parse(&file_set)) else {
+                return Err(inconsistent("lake_file", id, &"unknown stream or file set"));
+            };
+            let file = LakeFile {
+                id,
+                stream,
+                day,
+                file_set,
+                path,
+                rows: u64::try_from(row_count).unwrap_or(0),
+                size_bytes: u64::try_from(size_bytes).unwrap_or(0),
+                blake3,
+            };
+            files.entry((stream, day)).or_default().push(Arc::new(file));
+        }
+        Ok(files)
+    }
+
+    /// Files that nobody needs any more: retired before `retired_before`, or intended before `intended_before` by a
+    /// fold that never committed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sweepable_files(
+        &self,
+        retired_before: Instant,
+        intended_before: Instant,
+        files_max: i64,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(sqlx::query_as(include_str!("sql/sweepable_files.sql"))
+            .bind(retired_before.timestamp_millis())
+            .bind(intended_before.timestamp_millis())
+            .bind(files_max)
+            .fetch_all(self.readers())
+            .await?)
+    }
+
+    /// Forgets a file after it was removed from the lake.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_file(&self, id: &str) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        sqlx::query(include_str!("sql/forget_file.sql")).bind(id).execute(write.connection()).await?;
+        write.commit().await
+    }
+}
+
+fn expect_one(changed: u64, what: &'static str) -> Result<(), StoreError> {
+    if changed == 1 { Ok(()) } else { Err(StoreError::Conflict(what)) }
+}
+
+fn inconsistent(table: &'static str, row: String, what: &impl std::fmt::Display) -> StoreError {
+    StoreError::Inconsistent { table, row, what: what.to_string() }
+}
+
+fn parse_day(text: &str, table: &'static str, row: &str) -> Result<NaiveDate, StoreError> {
+    text.parse().map_err(|error: chrono::ParseError| inconsistent(table, row.to_owned(), &error))
+}

@@ -1,0 +1,1 @@
+select store_id, stream, provider, last_event_ms, last_received_ms from freshness

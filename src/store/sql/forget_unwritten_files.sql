@@ -1,0 +1,1 @@
+delete from lake_file where fold_token = $1 and state = 'pending'

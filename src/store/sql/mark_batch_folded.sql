@@ -1,0 +1,1 @@
+update inbox set folded_version = $2, folded_at_ms = $3 where seq = $1 and folded_version is null

@@ -1,0 +1,265 @@
+//! The way of a record from the door to the snapshot, in process: everything but HTTP.
+
+use std::sync::Arc;
+
+use chrono::{NaiveTime, TimeDelta};
+use tillwatch::analytics::{Grains, SnapshotCell};
+use tillwatch::domain::{
+    Currency, FixedClock, Instant, Item, Kind, MethodDetail, Money, Risk, Status, Store, Transaction, Word,
+};
+use tillwatch::intake::Intake;
+use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
+use tillwatch::lake::Lake;
+use tillwatch::store::{Database, InboxWriter, StoreDraft};
+use tillwatch::telemetry::Metrics;
+
+/// A data folder with one store, its door and its fold.
+pub struct Line {
+    pub store: Store,
+    pub intake: Intake,
+    pub context: JobContext,
+    pub lake: Lake,
+    fold: Fold,
+    pub clock: Arc<FixedClock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Line {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let now: Instant = "2026-11-24T12:00:00Z".parse().unwrap();
+        let clock = Arc::new(FixedClock::at(now));
+        let database = Database::open(&folder.path().join("tillwatch.db")).await.unwrap();
+        let organisation = database.insert_organisation("Shops", now).await.unwrap();
+        let draft = StoreDraft {
+            organisation,
+            slug: "main".into(),
+            name: "Main".into(),
+            zone: chrono_tz::Asia::Shanghai,
+            cut_off: NaiveTime::MIN,
+            week_start: chrono::Weekday::Mon,
+            currency: Currency::CNY,
+            language: "zh-Hans".into(),
+        };
+        let store = database.insert_store(&draft, now).await.unwrap();
+        let (writer, _task) = InboxWriter::start(database.clone());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let intake = Intake::new(database.clone(), writer, clock.clone(), metrics.clone());
+        let lake = Lake::open(&folder.path().join("lake")).unwrap();
+        let snapshots = Arc::new(SnapshotCell::new(database.load_snapshot().await.unwrap()));
+        let context = JobContext { database, clock: clock.clone(), snapshots, metrics };
+        Self { store, intake, context, fold: Fold::new(lake.clone()), lake, clock, _folder: folder }
+    }
+
+    pub async fn fold_until_empty(&self) {
+        while self.fold.run(&self.context).await.unwrap().done > 0 {}
+    }
+
+    pub async fn send(&self, rows: Vec<Transaction>) -> i64 {
+        self.intake.accept_transactions(Word::of("api"), rows).await.unwrap().inbox_seq.unwrap()
+    }
+
+    /// Rollups kept up by folds, the stored ones, and those made anew from the rows must be one.
+    pub async fn assert_equals_rebuild(&self) {
+        let snapshot = self.context.snapshots.current();
+        let grains: Grains = [(self.store.id, self.store.grain())].into();
+        let rebuilt = rebuild_rollups(&self.lake, &snapshot, &grains).unwrap();
+        let kept: std::collections::BTreeMap<_, _> = snapshot
+            .rollups
+            .iter()
+            .flat_map(|(store, days)| days.iter().map(|(day, block)| ((*store, *day), (**block).clone())))
+            .collect();
+        assert_eq!(kept, rebuilt);
+        let stored = self.context.database.load_snapshot().await.unwrap();
+        assert_eq!(stored.version, snapshot.version);
+        assert_eq!(stored.rollups, snapshot.rollups);
+        assert_eq!(stored.files.len(), snapshot.files.len());
+    }
+}
+
+/// A payment of ¥12.05 with one line.
+pub fn payment(line: &Line, id: &str, at: &str, status: Status) -> Transaction {
+    Transaction {
+        transaction_id: id.into(),
+        created_at: at.parse().unwrap(),
+        kind: Kind::Payment,
+        status,
+        amount: Money::from_minor(1205, Currency::CNY).unwrap(),
+        store: line.store.id,
+        account: "default".into(),
+        provider: Some(Word::of("alipay")),
+        method: Some(Word::of("alipay")),
+        aggregator: None,
+        method_detail: MethodDetail::default(),
+        scene: None,
+        device: None,
+        operator: None,
+        terminal: None,
+        shift: None,
+        source: None,
+        campaign: None,
+        promotion: None,
+        order_id: Some(format!("order-{id}")),
+        payment_id: None,
+        attempt: None,
+        parent_transaction_id: None,
+        provider_transaction_id: None,
+        subscription_id: None,
+        submitted_at: None,
+        authorized_at: None,
+        completed_at: None,
+        settled_on: None,
+        updated_at: None,
+        failure_code: None,
+        failure_message: None,
+        failure_class: None,
+        list_amount: None,
+        discount_merchant: None,
+        discount_platform: None,
+        tax: None,
+        fee: None,
+        fee_refunded: None,
+        customer: None,
+        payment_fingerprint: None,
+        ip: None,
+        items: vec![Item {
+            sku: Some("book-1".into()),
+            name: Some("Book".into()),
+            category: Some("books".into()),
+            quantity: 2.into(),
+            unit_amount: None,
+            discount: None,
+            line_amount: 1205,
+        }],
+        risk: Risk::default(),
+        attributes: vec![("country".into(), "France".into())],
+        test: false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_sent_twice_is_counted_once() {
+    let line = Line::new().await;
+    let rows = vec![
+        payment(&line, "a", "2026-11-24T10:00:00+08:00", Status::Succeeded),
+        payment(&line, "b", "2026-11-23T23:59:00+08:00", Status::Failed),
+    ];
+    let first = line.send(rows.clone()).await;
+    line.fold_until_empty().await;
+    let again = line.send(rows).await;
+    line.fold_until_empty().await;
+    let outcome = |seq| line.context.database.batch_outcome(seq);
+    let (first, again) = (outcome(first).await.unwrap().unwrap(), outcome(again).await.unwrap().unwrap());
+    assert_eq!((first.new, first.replaced, first.unchanged), (2, 0, 0));
+    assert_eq!((again.new, again.replaced, again.unchanged), (0, 0, 2));
+    let snapshot = line.context.snapshots.current();
+    let paid: Vec<_> =
+        snapshot.rollups[&line.store.id].values().flat_map(|block| block.money.values()).collect();
+    assert_eq!(paid.len(), 1);
+    assert_eq!((paid[0].count, paid[0].amount), (1, 1205));
+    line.assert_equals_rebuild().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_version_replaces_and_the_earlier_one_goes_to_the_history() {
+    let line = Line::new().await;
+    let at = "2026-11-24T10:00:00+08:00";
+    line.send(vec![payment(&line, "a", at, Status::Pending)]).await;
+    line.fold_until_empty().await;
+    line.assert_equals_rebuild().await;
+    line.send(vec![payment(&line, "a", at, Status::Succeeded)]).await;
+    line.fold_until_empty().await;
+    line.assert_equals_rebuild().await;
+    let snapshot = line.context.snapshots.current();
+    let rows: Vec<u64> = snapshot.files.values().flatten().map(|file| file.rows).collect();
+    assert_eq!(rows, [1, 1], "one live row, one in the history");
+    let conversion: Vec<_> =
+        snapshot.rollups[&line.store.id].values().flat_map(|block| block.conversion.values()).collect();
+    assert!(
+        conversion.iter().all(|sums| (sums.started, sums.paid, sums.open) == (1, 1, 0)),
+        "{conversion:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_crosses_midnight_is_one_payment() {
+    let line = Line::new().await;
+    let mut late = payment(&line, "a", "2026-11-23T23:58:00Z", Status::Failed);
+    late.payment_id = Some("p1".into());
+    let mut early = payment(&line, "b", "2026-11-24T00:03:00Z", Status::Succeeded);
+    early.payment_id = Some("p1".into());
+    // The second day first: the head moves to the day before when the first attempt comes in.
+    line.send(vec![early]).await;
+    line.fold_until_empty().await;
+    line.assert_equals_rebuild().await;
+    line.send(vec![late]).await;
+    line.fold_until_empty().await;
+    line.assert_equals_rebuild().await;
+    let snapshot = line.context.snapshots.current();
+    let days = &snapshot.rollups[&line.store.id];
+    let intents: i64 = days
+        .values()
+        .flat_map(|block| &block.conversion)
+        .filter(|(key, _)| key.unit == tillwatch::analytics::Unit::Payment)
+        .map(|(_, sums)| sums.started)
+        .sum();
+    assert_eq!(intents, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_beyond_64_bits_are_exact() {
+    let line = Line::new().await;
+    let huge = Money::from_minor(tillwatch::domain::AMOUNT_MINOR_MAX, Currency::CNY).unwrap();
+    let rows: Vec<Transaction> = (0..10_000)
+        .map(|number| {
+            let mut row = payment(&line, &format!("{number}"), "2026-11-24T10:00:00Z", Status::Succeeded);
+            row.amount = huge;
+            row.items.clear();
+            row
+        })
+        .collect();
+    line.send(rows).await;
+    line.fold_until_empty().await;
+    let snapshot = line.context.snapshots.current();
+    let total: i128 = snapshot.rollups[&line.store.id]
+        .values()
+        .flat_map(|block| block.money.values())
+        .map(|sums| sums.amount)
+        .sum();
+    assert_eq!(total, 10_000 * i128::from(tillwatch::domain::AMOUNT_MINOR_MAX));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_another_feed_is_a_witness_and_not_counted() {
+    let line = Line::new().await;
+    let at = "2026-11-24T10:00:00+08:00";
+    line.send(vec![payment(&line, "a", at, Status::Succeeded)]).await;
+    let mut other = payment(&line, "a", at, Status::Succeeded);
+    other.amount = Money::from_minor(999, Currency::CNY).unwrap();
+    line.intake.accept_transactions(Word::of("import"), vec![other]).await.unwrap();
+    line.fold_until_empty().await;
+    let snapshot = line.context.snapshots.current();
+    let total: i128 = snapshot.rollups[&line.store.id]
+        .values()
+        .flat_map(|block| block.money.values())
+        .map(|sums| sums.amount)
+        .sum();
+    assert_eq!(total, 1205);
+    line.assert_equals_rebuild().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_folds_are_merged_and_nothing_is_lost() {
+    let line = Line::new().await;
+    for number in 0..20 {
+        line.clock.advance(TimeDelta::seconds(1));
+        line.send(vec![payment(&line, &format!("{number}"), "2026-11-24T10:00:00Z", Status::Succeeded)])
+            .await;
+        line.fold_until_empty().await;
+    }
+    line.assert_equals_rebuild().await;
+    let snapshot = line.context.snapshots.current();
+    let files: Vec<_> = snapshot.files.values().flatten().collect();
+    assert!(files.len() <= 9, "{} files", files.len());
+    assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 20);
+}
