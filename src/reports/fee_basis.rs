@@ -37,6 +37,13 @@ pub(super) struct Movement<'a> {
     pub ladder: Ladder,
 }
 
+impl Movement<'_> {
+    /// The provider's own day.
+    pub(super) fn source_day(&self) -> NaiveDate {
+        source_day(provider_of(self.key), self.at)
+    }
+}
+
 /// The provider that a cell's fees are agreed with: the method where the record names none.
 pub(super) fn provider_of(key: &MoneyKey) -> Word {
     if key.provider.is_none() { key.method } else { key.provider }

@@ -1,6 +1,8 @@
 //! One file per report: (view, settings, query) to typed report. Pure: no HTTP, no SQL, no texts.
 
+mod daily_close;
 mod fee_basis;
+mod fees;
 mod figure;
 mod maturity;
 mod overview;
@@ -11,6 +13,8 @@ mod tally;
 mod testing;
 mod walk;
 
+pub use daily_close::{CashCount, CashEntry, CloseRow, CloseSection, DailyClose, daily_close};
+pub use fees::{Audit, Fees, FeesBreakdownRow, FeesPoint, FeesRow, FeesSection, Verdict, fees};
 pub use figure::{Bucket, BucketState, Compared, FeeSums, Ladder, Pair};
 pub use overview::{BreakdownRow, HeatCell, Overview, OverviewPoint, OverviewSection, Slice, overview};
 pub use period::{Before, Compare, PERIOD_DAYS_MAX, Period, Span, Step};
