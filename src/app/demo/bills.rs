@@ -197,3 +197,70 @@ fn yuan(fen: i64) -> String {
     let fen = fen.unsigned_abs();
     format!("{sign}{}.{:02}", fen / 100, fen % 100)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{Cursor, Read as _};
+
+    use super::super::history::{History, Outline};
+    use super::*;
+    use crate::domain::Transaction;
+
+    fn history() -> (BTreeMap<String, Transaction>, Vec<BillFile>) {
+        let until = "2026-11-25T06:30:00Z".parse().expect("an instant");
+        let stores = [StoreId(1), StoreId(2), StoreId(3)];
+        let (mut paid, mut bills) = (BTreeMap::new(), Vec::new());
+        for bundle in History::of(Outline { seed: 5, days: 3, until, stores }) {
+            bills.extend(bundle.bills);
+            let posted = bundle.transactions.into_iter().filter(|one| one.status == Status::Succeeded);
+            paid.extend(posted.map(|one| (one.provider_transaction_id.clone().unwrap_or_default(), one)));
+        }
+        (paid, bills)
+    }
+
+    #[test]
+    fn a_wechat_pay_bill_says_what_the_live_feed_said() {
+        let (paid, bills) = history();
+        let mut found = 0;
+        for bill in bills.iter().filter(|bill| bill.provider == "wechat_pay") {
+            let text = std::str::from_utf8(&bill.bytes).expect("UTF-8");
+            let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(",`").collect()).collect();
+            let mut fees = 0;
+            for cells in &lines[1..lines.len() - 2] {
+                assert_eq!(cells.len(), 27, "{cells:?}");
+                let fen = |cell: &str| cell.replace(['.', '-'], "").parse::<i64>().expect("digits");
+                fees += if cells[22].starts_with('-') { -fen(cells[22]) } else { fen(cells[22]) };
+                let Some(known) = paid.get(cells[5]).filter(|_| cells[9] == "SUCCESS") else { continue };
+                assert_eq!(known.amount.minor(), fen(cells[24]));
+                assert_eq!(known.order_id.as_deref(), Some(cells[6]));
+                assert_eq!(beijing_day(known.completed_at.expect("paid")), bill.day);
+                found += 1;
+            }
+            let summary = lines.last().expect("a summary");
+            assert_eq!(summary[0].trim_start_matches('`'), (lines.len() - 3).to_string());
+            assert_eq!(summary[4].replace('.', "").parse::<i64>().expect("digits"), fees);
+        }
+        assert!(found > 3_000, "{found}");
+    }
+
+    #[test]
+    fn an_alipay_bill_is_a_zip_with_names_and_text_in_gbk() {
+        let (_, bills) = history();
+        let bill = bills.iter().find(|bill| bill.provider == "alipay").expect("a bill");
+        let mut archive = zip::ZipArchive::new(Cursor::new(&bill.bytes)).expect("a zip");
+        assert_eq!(archive.len(), 2);
+        let mut entry = archive.by_index(1).expect("the detail");
+        let name = encoding_rs::GB18030.decode(entry.name_raw()).0.into_owned();
+        assert!(name.ends_with("_业务明细.csv"), "{name}");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("readable, with the right checksum");
+        let (text, _, garbled) = encoding_rs::GB18030.decode(&content);
+        assert!(!garbled && text.starts_with("#支付宝业务明细查询\n#账号：[2088"));
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("20")).collect();
+        assert!(rows.len() > 300 && rows.iter().all(|row| row.split(',').count() == 25), "{}", rows[0]);
+        let refunds = rows.iter().filter(|row| row.contains("\t,退款\t")).count();
+        assert!(text.contains(&format!("#交易合计：{}笔", rows.len() - refunds)));
+        assert!(text.contains(&format!("#退款合计：{refunds}笔")));
+    }
+}

@@ -8,6 +8,7 @@ use super::order::Draft;
 use super::script::Script;
 use super::shops::SHOPS;
 use super::state::as_of;
+use super::traffic::Traffic;
 use crate::domain::{CheckoutEvent, Instant, StoreId, Transaction};
 
 /// Longest history that can be asked for.
@@ -42,6 +43,7 @@ pub struct History {
     last: NaiveDate,
     waiting: BTreeMap<NaiveDate, Bundle>,
     bills: BillBook,
+    open: Vec<Draft>,
 }
 
 impl History {
@@ -52,7 +54,7 @@ impl History {
         let days = outline.days.clamp(1, DAYS_MAX);
         let next = last.checked_sub_days(Days::new(days)).unwrap_or(last);
         let bills = BillBook::new(&script, next);
-        Self { outline, script, next, last, waiting: BTreeMap::new(), bills }
+        Self { outline, script, next, last, waiting: BTreeMap::new(), bills, open: Vec::new() }
     }
 
     /// Local days still to be made.
@@ -90,8 +92,17 @@ impl History {
         self.next = day + Days::new(1);
     }
 
+    /// Ends the history: the script it followed, and what it left open for the traffic that comes after it.
+    pub fn into_traffic(self) -> Traffic {
+        let Outline { seed, stores, until, .. } = self.outline;
+        Traffic::from(seed, self.script, stores, until, self.open)
+    }
+
     fn take(&mut self, draft: &Draft) {
         self.bills.take(draft);
+        if draft.record.completed_at.is_some_and(|end| end >= self.script.until) && !draft.unheard {
+            self.open.push(draft.clone());
+        }
         if let Some(record) = as_of(draft, self.script.until) {
             self.bundle(record.created_at.date_naive()).transactions.push(record);
         }

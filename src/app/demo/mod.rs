@@ -17,8 +17,10 @@ mod random;
 mod script;
 mod shops;
 mod state;
+mod traffic;
 
 pub use bills::BillFile;
 pub use history::{Bundle, DAYS_MAX, History, Outline};
 pub use script::Script;
 pub use shops::{SHOPS, Shop};
+pub use traffic::{Happening, Traffic};
