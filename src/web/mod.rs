@@ -1,6 +1,7 @@
 //! Routes, pages, charts, exports, the door.
 
 pub mod assets;
+pub mod charts;
 pub mod choices;
 pub mod numbers;
 pub mod page;
