@@ -18,6 +18,9 @@ const WAL_AUTOCHECKPOINT_PAGES: &str = "2000";
 /// The first SQLite with the fix of the write-ahead log's reset race (3.51.3).
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 
+/// Every migration this program was built with.
+pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
 /// The database: one connection that writes, a few that read.
 ///
 /// Reads take [`Database::readers`]; writes take [`Database::begin_write`]. No request future writes records:
@@ -50,7 +53,7 @@ impl Database {
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON");
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        MIGRATIONS.run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(Self::reader_options(path))

@@ -3,7 +3,16 @@
 pub mod assets;
 pub mod charts;
 pub mod choices;
+mod measure;
 pub mod numbers;
 pub mod page;
+mod pages;
+mod probes;
 pub mod respond;
+mod routes;
+mod state;
 pub mod texts;
+
+pub use measure::measure;
+pub use routes::routes;
+pub use state::{AppState, WebConfig};

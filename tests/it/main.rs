@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod layout;
+mod probes;
+mod service;
 mod statements;
 mod whole_line;

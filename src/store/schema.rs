@@ -1,0 +1,23 @@
+use super::{Database, StoreError};
+
+/// How far the database's schema is from the one this program was built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Number of the youngest migration that was applied.
+    pub applied: i64,
+    /// Number of the youngest migration that this program knows.
+    pub known: i64,
+}
+
+impl Database {
+    /// The schema of the database and of the program; they differ when a newer program has been here.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        let applied: Option<i64> =
+            sqlx::query_scalar(include_str!("sql/youngest_migration.sql")).fetch_one(self.readers()).await?;
+        let known = super::connection::MIGRATIONS.iter().map(|migration| migration.version).max();
+        Ok(Schema { applied: applied.unwrap_or(0), known: known.unwrap_or(0) })
+    }
+}

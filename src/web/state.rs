@@ -1,0 +1,34 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::analytics::SnapshotCell;
+use crate::domain::{Clock, Instant};
+use crate::intake::Intake;
+use crate::lake::Lake;
+use crate::store::Database;
+use crate::telemetry::Metrics;
+
+/// What every handler may use. Cheap to clone: each worker has one.
+#[derive(Clone)]
+pub struct AppState {
+    pub database: Database,
+    pub snapshots: Arc<SnapshotCell>,
+    pub lake: Arc<Lake>,
+    pub intake: Arc<Intake>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub config: Arc<WebConfig>,
+}
+
+/// What the web layer is told at the start and never changes.
+#[derive(Clone, Debug, Default)]
+pub struct WebConfig {
+    /// When this process started.
+    pub started_at: Instant,
+    /// The folder that holds the database and the lake.
+    pub data_dir: PathBuf,
+    /// The database file.
+    pub database_path: PathBuf,
+    /// The token that `/metrics` asks for; without one it answers on the loopback interface only.
+    pub metrics_token: Option<String>,
+}
