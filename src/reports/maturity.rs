@@ -76,9 +76,10 @@ pub(super) fn percentile_ms(buckets: &BTreeMap<u8, i64>, percent: i64) -> Option
         .map(|(bucket, _)| bucket_upper_ms(*bucket))
 }
 
-/// Units of one or more conversion cells, divided by age.
+/// Payments or attempt groups, divided by age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Aged {
+pub struct Aged {
+    /// Young ones too.
     pub all: ConversionSums,
     /// Old enough, or at their end.
     pub mature: i64,
@@ -105,7 +106,7 @@ impl Aged {
     }
 
     /// Paid of those that were submitted and are mature.
-    pub(super) fn success(&self) -> Proportion {
+    pub fn success(&self) -> Proportion {
         Proportion { hits: self.all.paid, of: self.mature_submitted.max(self.all.paid) }
     }
 }
