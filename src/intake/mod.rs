@@ -1,5 +1,9 @@
 //! Bytes of any format become rows; `accept` is the one door to the inbox.
 
 mod accept;
+mod card_number;
+mod pseudonym;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Intake, IntakeError};
+pub use card_number::{find_card_number, holds_card_number, names_card_secret};
+pub use pseudonym::Pseudonyms;
