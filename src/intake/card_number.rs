@@ -75,10 +75,11 @@ pub fn find_card_number(text: &str) -> Option<Range<usize>> {
     let mut after_digit = false;
     for (start, character) in text.char_indices() {
         let is_digit = digit_of(character).is_some();
-        if is_digit && !after_digit {
-            if let Some(length) = text.get(start..).and_then(card_number_at_start) {
-                return Some(start..start + length);
-            }
+        if is_digit
+            && !after_digit
+            && let Some(length) = text.get(start..).and_then(card_number_at_start)
+        {
+            return Some(start..start + length);
         }
         after_digit = is_digit;
     }
@@ -115,10 +116,10 @@ fn card_number_at_start(text: &str) -> Option<usize> {
             count += 1;
             group_end = Some(at + character.len_utf8());
         } else {
-            if let Some(end) = group_end.take() {
-                if digits.get(..count).is_some_and(is_card_number) {
-                    return Some(end);
-                }
+            if let Some(end) = group_end.take()
+                && digits.get(..count).is_some_and(is_card_number)
+            {
+                return Some(end);
             }
             if !is_separator(character) {
                 return None;
