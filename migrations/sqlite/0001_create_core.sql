@@ -54,6 +54,7 @@ create table lake_file (
     row_count       INTEGER NOT NULL,
     size_bytes      INTEGER NOT NULL,
     blake3          TEXT NOT NULL,
+    last_event_ms   INTEGER NOT NULL DEFAULT 0, -- the youngest completion or creation in it: prunes the cash clock
     added_version   INTEGER,
     removed_version INTEGER,
     removed_at_ms   INTEGER,

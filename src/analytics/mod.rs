@@ -2,15 +2,24 @@
 
 mod changes;
 mod groups;
+mod people;
 mod rollup;
+mod rows;
+mod scan;
 mod snapshot;
 mod view;
 
 pub use changes::{Changes, Grains, add_ledger_lines, add_transactions, raise_freshness};
 pub use groups::{Attempt, GROUP_COLUMNS, add_conversion, attempts};
+pub use people::{CustomerCounts, FunnelCounts, MAIN_WAY, customer_counts, funnel_counts};
 pub use rollup::{
     AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, Feed, ItemKey, ItemSums, LatencyKey,
     MoneyKey, MoneyKind, MoneySums, RollupError, Slot, Unit, bucket_of_ms, bucket_upper_ms,
 };
+pub use rows::{
+    FieldValue, ListFilter, SEARCH_HITS_MAX, TransactionDetail, TransactionLine, TransactionPage,
+    TransactionVersion, find_transactions, list_transactions, transaction_detail,
+};
+pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
 pub use snapshot::{Freshness, Snapshot, SnapshotCell};
 pub use view::View;

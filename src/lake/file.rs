@@ -44,4 +44,6 @@ pub struct LakeFile {
     pub size_bytes: u64,
     /// BLAKE3 of the whole file, hex: checked before a number is made from it.
     pub blake3: String,
+    /// The youngest completion (else creation) in it: a report by the cash clock skips files that end before it.
+    pub last_event_ms: i64,
 }

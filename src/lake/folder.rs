@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::NaiveDate;
 use polars::io::parquet::read::ParquetReader;
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars::prelude::SerReader;
+use polars::prelude::{ChunkAgg, SerReader};
 
 use crate::domain::Stream;
 
@@ -91,6 +91,7 @@ impl Lake {
             rows: u64::try_from(frame.rows()).unwrap_or(u64::MAX),
             size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             blake3,
+            last_event_ms: last_event_ms(frame, stream),
         };
         // Read back from the file, not from memory.
         if self.read(&written, Some(&["key_high"]))?.rows() != frame.rows() {
@@ -167,6 +168,22 @@ impl Lake {
     }
 }
 
+/// The youngest instant a row of this stream tells of; the end of time when the column is missing, so that nothing is
+/// skipped that should not be.
+fn last_event_ms(frame: &Frame, stream: Stream) -> i64 {
+    let columns: &[&str] = match stream {
+        Stream::Transactions => &["created_ms", "completed_ms"],
+        Stream::LedgerLines => &["posted_ms"],
+        Stream::CheckoutEvents => &["time_ms"],
+    };
+    let latest = |name: &&str| frame.0.column(name).and_then(|column| Ok(column.i64()?.max())).ok();
+    columns
+        .iter()
+        .map(latest)
+        .try_fold(i64::MIN, |most, found| Some(most.max(found?.unwrap_or(i64::MIN))))
+        .unwrap_or(i64::MAX)
+}
+
 fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
     let mut bytes = Vec::new();
     let mut data = frame.0.clone();
@@ -181,7 +198,7 @@ fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{ChunkAgg, df};
+    use polars::prelude::df;
 
     use super::*;
 

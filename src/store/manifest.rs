@@ -111,6 +111,7 @@ impl Database {
                 .bind(i64::try_from(file.size_bytes).unwrap_or(i64::MAX))
                 .bind(&file.blake3)
                 .bind(version)
+                .bind(file.last_event_ms)
                 .execute(write.connection())
                 .await?;
             expect_one(published.rows_affected(), "a new file")?;
@@ -219,11 +220,11 @@ impl Database {
     }
 
     async fn live_files(&self) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
-        type Row = (String, String, String, String, String, i64, i64, String);
+        type Row = (String, String, String, String, String, i64, i64, String, i64);
         let rows: Vec<Row> =
             sqlx::query_as(include_str!("sql/live_files.sql")).fetch_all(self.readers()).await?;
         let mut files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>> = BTreeMap::new();
-        for (id, stream, day, file_set, path, row_count, size_bytes, blake3) in rows {
+        for (id, stream, day, file_set, path, row_count, size_bytes, blake3, last_event_ms) in rows {
             let day = parse_day(&day, "lake_file", &id)?;
             let (Some(stream), Some(file_set)) = (Stream::parse(&stream), FileSet::parse(&file_set)) else {
                 return Err(inconsistent("lake_file", id, &"unknown stream or file set"));
@@ -237,6 +238,7 @@ impl Database {
                 rows: u64::try_from(row_count).unwrap_or(0),
                 size_bytes: u64::try_from(size_bytes).unwrap_or(0),
                 blake3,
+                last_event_ms,
             };
             files.entry((stream, day)).or_default().push(Arc::new(file));
         }

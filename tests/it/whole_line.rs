@@ -263,3 +263,76 @@ async fn many_small_folds_are_merged_and_nothing_is_lost() {
     assert!(files.len() <= 9, "{} files", files.len());
     assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_of_the_rows_equals_the_rollups_and_a_filter_takes_part_of_them() {
+    let line = Line::new().await;
+    let mut rows = Vec::new();
+    for number in 0..30 {
+        let status = if number % 3 == 0 { Status::Failed } else { Status::Succeeded };
+        let mut row = payment(&line, &format!("{number}"), "2026-11-24T10:00:00Z", status);
+        row.created_at += TimeDelta::minutes(i64::from(number) * 47);
+        row.completed_at = Some(row.created_at + TimeDelta::hours(3));
+        row.customer = (number % 2 == 0).then(|| format!("{:032x}", number % 4));
+        if number % 5 == 0 {
+            row.attributes = vec![("country".into(), "Spain".into())];
+        }
+        rows.push(row);
+    }
+    line.send(rows).await;
+    line.fold_until_empty().await;
+    let snapshot = line.context.snapshots.current();
+    let range = tillwatch::domain::Range {
+        from: "2026-11-24T00:00:00Z".parse().unwrap(),
+        until: "2026-11-27T00:00:00Z".parse().unwrap(),
+    };
+    let mut scan = tillwatch::analytics::Scan {
+        ranges: vec![(line.store.id, range)],
+        grains: [(line.store.id, line.store.grain())].into(),
+        ..tillwatch::analytics::Scan::default()
+    };
+    let view = tillwatch::analytics::scan_view(&line.lake, &snapshot, &scan).unwrap();
+    let scanned = &view.blocks[&(line.store.id, Word::NONE)];
+    assert_eq!(scanned, &*snapshot.rollups[&line.store.id]);
+
+    let customers = tillwatch::analytics::customer_counts(&line.lake, &snapshot, &scan).unwrap();
+    assert_eq!((customers.paying, customers.paying_more_than_once), (2, 2));
+    assert_eq!((customers.payments_with_reference, customers.payments_without_reference), (10, 10));
+
+    scan.filter.attribute = Some(("country".into(), "Spain".into()));
+    let view = tillwatch::analytics::scan_view(&line.lake, &snapshot, &scan).unwrap();
+    let started: i64 = view.blocks[&(line.store.id, Word::NONE)]
+        .values()
+        .flat_map(|block| block.attempts.values())
+        .map(|sums| sums.count)
+        .sum();
+    assert_eq!(started, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_is_found_by_any_id_with_its_history() {
+    let line = Line::new().await;
+    let at = "2026-11-24T10:00:00+08:00";
+    line.send(vec![payment(&line, "a", at, Status::Pending)]).await;
+    line.fold_until_empty().await;
+    line.send(vec![payment(&line, "a", at, Status::Succeeded), payment(&line, "b", at, Status::Failed)])
+        .await;
+    line.fold_until_empty().await;
+    let snapshot = line.context.snapshots.current();
+    let stores = [line.store.id];
+    let find =
+        |id: &str| tillwatch::analytics::find_transactions(&line.lake, &snapshot, &stores, id).unwrap();
+    let hit = find("order-a").remove(0);
+    assert_eq!((hit.transaction_id.as_str(), hit.status), ("a", Status::Succeeded));
+    assert!(find("nothing").is_empty());
+    assert!(tillwatch::analytics::find_transactions(&line.lake, &snapshot, &[], "a").unwrap().is_empty());
+    let detail =
+        tillwatch::analytics::transaction_detail(&line.lake, &snapshot, &stores, hit.key, None).unwrap();
+    let detail = detail.unwrap();
+    assert_eq!(detail.current.line.status, Status::Succeeded);
+    assert_eq!(detail.history.len(), 1);
+    assert_eq!(detail.history[0].line.status, Status::Pending);
+    let other_store = [tillwatch::domain::StoreId(99)];
+    let hidden = tillwatch::analytics::transaction_detail(&line.lake, &snapshot, &other_store, hit.key, None);
+    assert_eq!(hidden.unwrap(), None);
+}

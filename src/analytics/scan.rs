@@ -1,0 +1,314 @@
+//! From rows where no rollup holds the answer: the same cells, made from those rows only that a filter takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use polars::prelude::{BooleanChunked, NewChunkedArray};
+
+use crate::domain::{Instant, Range, StoreId, Stream, Word};
+use crate::lake::{FileSet, Frame, FrameError, Lake, LakeError, LakeFile};
+
+use super::changes::{Changes, Grains, add_ledger_lines, add_transactions};
+use super::groups::{add_conversion, attempts};
+use super::snapshot::Snapshot;
+use super::view::View;
+
+/// Chosen values of one dimension.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    #[default]
+    Any,
+    Only(Vec<Word>),
+    Except(Vec<Word>),
+}
+
+impl Selection {
+    /// True when a record with this value counts.
+    pub fn takes(&self, word: Word) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(words) => words.contains(&word),
+            Self::Except(words) => !words.contains(&word),
+        }
+    }
+
+    /// True when every value counts.
+    pub fn is_any(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(_) => false,
+            Self::Except(words) => words.is_empty(),
+        }
+    }
+}
+
+/// Which rows a scan takes. A payment is of a category when any line of its basket is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowFilter {
+    pub provider: Selection,
+    pub method: Selection,
+    pub scene: Selection,
+    pub operator: Selection,
+    pub category: Selection,
+    /// Key and value.
+    pub attribute: Option<(String, String)>,
+}
+
+/// What a scan divides its rows by, beyond the dimensions that cells hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DivideBy {
+    /// The value of the attribute with this key.
+    Attribute(String),
+    /// The cashier.
+    Operator,
+    /// The provider.
+    Provider,
+    /// The scene.
+    Scene,
+}
+
+/// Which rows of which days, divided how.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// The spans asked for, by store.
+    pub ranges: Vec<(StoreId, Range)>,
+    pub filter: RowFilter,
+    pub divide_by: Option<DivideBy>,
+    pub grains: Grains,
+}
+
+const TRANSACTION_COLUMNS: [&str; 45] = [
+    "key_high",
+    "key_low",
+    "group_hash",
+    "grouped",
+    "witness",
+    "test",
+    "store",
+    "account",
+    "kind",
+    "status",
+    "created_ms",
+    "completed_ms",
+    "submitted_ms",
+    "authorized_ms",
+    "attempt",
+    "amount",
+    "currency",
+    "provider",
+    "method",
+    "scene",
+    "operator",
+    "failure_code",
+    "failure_class",
+    "list_amount",
+    "discount_merchant",
+    "discount_platform",
+    "tax",
+    "fee",
+    "fee_refunded",
+    "customer",
+    "order_id",
+    "payment_id",
+    "transaction_id",
+    "provider_transaction_id",
+    "parent_transaction_id",
+    "attribute_key",
+    "attribute_value",
+    "item_sku",
+    "item_name",
+    "item_category",
+    "item_quantity_micro",
+    "item_line_amount",
+    "promotion",
+    "feed",
+    "aggregator",
+];
+
+const LEDGER_COLUMNS: [&str; 21] = [
+    "witness",
+    "test",
+    "store",
+    "account",
+    "kind",
+    "direction",
+    "status",
+    "posted_ms",
+    "gross",
+    "currency",
+    "provider",
+    "method",
+    "scene",
+    "operator",
+    "list_amount",
+    "discount_merchant",
+    "discount_platform",
+    "fee",
+    "category",
+    "attribute_key",
+    "attribute_value",
+];
+
+/// Makes a view from rows. Reads only the files that may hold rows of the spans; takes milliseconds per file, so call
+/// it on a blocking thread.
+///
+/// # Errors
+/// The first file that cannot be read: no partial figure.
+pub fn scan_view(lake: &Lake, snapshot: &Snapshot, scan: &Scan) -> Result<View, LakeError> {
+    let mut groups: BTreeMap<Word, Changes> = BTreeMap::new();
+    let mut intents: BTreeMap<Word, Vec<super::Attempt>> = BTreeMap::new();
+    for (stream, file) in files_of(snapshot, scan, &[Stream::Transactions, Stream::LedgerLines]) {
+        let columns: &[&str] =
+            if stream == Stream::Transactions { &TRANSACTION_COLUMNS } else { &LEDGER_COLUMNS };
+        let rows = lake.read(&file, Some(columns))?;
+        for (group, rows) in taken(&rows, scan, stream)? {
+            let changes = groups.entry(group).or_default();
+            if stream == Stream::Transactions {
+                add_transactions(changes, &rows, 1, &scan.grains)?;
+                intents.entry(group).or_default().append(&mut attempts(&rows)?);
+            } else {
+                add_ledger_lines(changes, &rows, 1, &scan.grains)?;
+            }
+        }
+    }
+    let mut view = View::default();
+    for (group, rows) in intents {
+        add_conversion(groups.entry(group).or_default(), rows, 1, &scan.grains);
+    }
+    for (group, changes) in groups {
+        for ((store, day), block) in changes {
+            view.blocks.entry((store, group)).or_default().insert(day, Arc::new(block));
+        }
+    }
+    for (store, _) in &scan.ranges {
+        if let Some((first, _)) = snapshot.days_with_data(*store) {
+            view.first_day.insert(*store, first);
+        }
+    }
+    Ok(view)
+}
+
+/// The live files that may hold rows of the spans: their day is not after the span, their youngest event not before.
+pub(super) fn files_of(snapshot: &Snapshot, scan: &Scan, streams: &[Stream]) -> Vec<(Stream, Arc<LakeFile>)> {
+    let Some((from, until)) = bounds(&scan.ranges) else { return Vec::new() };
+    let last: NaiveDate = until.date_naive();
+    snapshot
+        .files
+        .iter()
+        .filter(|((stream, day), _)| streams.contains(stream) && *day <= last)
+        .flat_map(|((stream, _), files)| files.iter().map(move |file| (*stream, file)))
+        .filter(|(_, file)| {
+            file.file_set == FileSet::Current && file.last_event_ms >= from.timestamp_millis()
+        })
+        .map(|(stream, file)| (stream, Arc::clone(file)))
+        .collect()
+}
+
+fn bounds(ranges: &[(StoreId, Range)]) -> Option<(Instant, Instant)> {
+    let from = ranges.iter().map(|(_, range)| range.from).min()?;
+    let until = ranges.iter().map(|(_, range)| range.until).max()?;
+    Some((from, until))
+}
+
+/// The rows that the filter takes, by the value they are divided by.
+fn taken(rows: &Frame, scan: &Scan, stream: Stream) -> Result<Vec<(Word, Frame)>, FrameError> {
+    let kept = filter_rows(rows, &scan.filter, &stores_of(scan), stream)?;
+    let Some(divide_by) = &scan.divide_by else { return Ok(vec![(Word::NONE, kept)]) };
+    let values = group_values(&kept, divide_by)?;
+    let mut distinct: Vec<Word> = values.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct
+        .into_iter()
+        .map(|value| {
+            let mask: Vec<bool> = values.iter().map(|of| *of == value).collect();
+            Ok((value, masked(&kept, &mask)?))
+        })
+        .collect()
+}
+
+pub(super) fn stores_of(scan: &Scan) -> Vec<StoreId> {
+    scan.ranges.iter().map(|(store, _)| *store).collect()
+}
+
+pub(super) fn masked(rows: &Frame, mask: &[bool]) -> Result<Frame, FrameError> {
+    Ok(Frame(rows.data().filter(&BooleanChunked::from_slice("".into(), mask))?))
+}
+
+/// The rows of these stores that the filter takes.
+pub(super) fn filter_rows(
+    rows: &Frame,
+    filter: &RowFilter,
+    stores: &[StoreId],
+    stream: Stream,
+) -> Result<Frame, FrameError> {
+    let data = rows.data();
+    let store = data.column("store")?.i64()?;
+    let mut mask: Vec<bool> =
+        store.iter().map(|store| store.is_some_and(|store| stores.contains(&StoreId(store)))).collect();
+    for (name, selection) in [
+        ("provider", &filter.provider),
+        ("method", &filter.method),
+        ("scene", &filter.scene),
+        ("operator", &filter.operator),
+    ] {
+        if !selection.is_any() {
+            let values = data.column(name)?.str()?;
+            for (keep, value) in mask.iter_mut().zip(values.iter()) {
+                *keep = *keep && selection.takes(Word::of(value.unwrap_or_default()));
+            }
+        }
+    }
+    if let Some((key, value)) = &filter.attribute {
+        for (keep, found) in mask.iter_mut().zip(attribute_values(rows, key)?) {
+            *keep = *keep && found.as_deref() == Some(value);
+        }
+    }
+    if !filter.category.is_any() {
+        for (row, keep) in mask.iter_mut().enumerate() {
+            *keep = *keep && has_category(rows, row, &filter.category, stream)?;
+        }
+    }
+    masked(rows, &mask)
+}
+
+fn has_category(rows: &Frame, row: usize, selection: &Selection, stream: Stream) -> Result<bool, FrameError> {
+    if stream == Stream::LedgerLines {
+        let category = rows.data().column("category")?.str()?.get(row).unwrap_or_default();
+        return Ok(selection.takes(Word::of(category)));
+    }
+    let Some(lines) = rows.data().column("item_category")?.list()?.get_as_series(row) else {
+        return Ok(false);
+    };
+    Ok(lines.str()?.iter().any(|category| selection.takes(Word::of(category.unwrap_or_default()))))
+}
+
+/// The value of one attribute per row; `None` where a row has no such key.
+pub(super) fn attribute_values(rows: &Frame, key: &str) -> Result<Vec<Option<String>>, FrameError> {
+    let keys = rows.data().column("attribute_key")?.list()?;
+    let values = rows.data().column("attribute_value")?.list()?;
+    (0..rows.rows())
+        .map(|row| {
+            let (Some(keys), Some(values)) = (keys.get_as_series(row), values.get_as_series(row)) else {
+                return Ok(None);
+            };
+            let place = keys.str()?.iter().position(|found| found == Some(key));
+            Ok(place.and_then(|place| values.str().ok()?.get(place).map(str::to_owned)))
+        })
+        .collect()
+}
+
+fn group_values(rows: &Frame, divide_by: &DivideBy) -> Result<Vec<Word>, FrameError> {
+    let column = match divide_by {
+        DivideBy::Attribute(key) => {
+            let values = attribute_values(rows, key)?;
+            return Ok(values.iter().map(|value| Word::of(value.as_deref().unwrap_or_default())).collect());
+        }
+        DivideBy::Operator => "operator",
+        DivideBy::Provider => "provider",
+        DivideBy::Scene => "scene",
+    };
+    let values = rows.data().column(column)?.str()?;
+    Ok(values.iter().map(|value| Word::of(value.unwrap_or_default())).collect())
+}
