@@ -1,11 +1,14 @@
 //! One file per report: (view, settings, query) to typed report. Pure: no HTTP, no SQL, no texts.
 
+mod categories;
 mod conversion;
+mod customers;
 mod daily_close;
 mod failures;
 mod fee_basis;
 mod fees;
 mod figure;
+mod funnel;
 mod maturity;
 mod overview;
 mod period;
@@ -13,14 +16,24 @@ mod query;
 mod tally;
 #[cfg(test)]
 mod testing;
+mod transactions;
 mod walk;
 
+pub use categories::{
+    Categories, CategoriesSection, CategoryRow, ItemFigures, ItemsRow, PRODUCTS_MAX, ProductRow, categories,
+};
 pub use conversion::{Conversion, ConversionRow, ConversionSection, Rates, ValueShare, conversion};
+pub use customers::{CustomerCounts, Customers, PAYMENT_CLASSES, customers};
 pub use daily_close::{CashCount, CashEntry, CloseRow, CloseSection, DailyClose, daily_close};
 pub use failures::{FailureCode, FailureRow, Failures, Outcomes};
 pub use fees::{Audit, Fees, FeesBreakdownRow, FeesPoint, FeesRow, FeesSection, Verdict, fees};
 pub use figure::{Bucket, BucketState, Compared, FeeSums, Ladder, Pair};
+pub use funnel::{Funnel, FunnelStep, SessionCounts, WAY, funnel};
 pub use maturity::Aged;
 pub use overview::{BreakdownRow, HeatCell, Overview, OverviewPoint, OverviewSection, Slice, overview};
 pub use period::{Before, Compare, PERIOD_DAYS_MAX, Period, Span, Step};
 pub use query::{Breakdown, Filter, Query, Selection, Settings, Subject};
+pub use transactions::{
+    Cursor, ListTotals, SEARCH_CHARS_MAX, Search, TRANSACTIONS_PAGE_MAX, TransactionDetail, TransactionList,
+    TransactionRow, Waterfall,
+};
