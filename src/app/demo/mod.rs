@@ -7,10 +7,13 @@
 mod aftermath;
 mod basket;
 mod bills;
+pub mod client;
 mod day;
 mod funnel;
 mod goods;
 mod history;
+pub mod installation;
+pub mod loading;
 mod order;
 mod rails;
 mod random;
@@ -18,6 +21,7 @@ mod script;
 mod shops;
 mod state;
 mod traffic;
+mod wire;
 
 pub use bills::BillFile;
 pub use history::{Bundle, DAYS_MAX, History, Outline};

@@ -137,7 +137,7 @@ pub const SHOPS: [Shop; 3] = [
         goods: goods::SHANGHAI,
         operators: &["陈怡", "林晓", "王敏", "赵磊", "周舟", "吴桐", "郑好"],
         terminals: &["SH-T01", "SH-T02", "SH-T03", "SH-T04", "SH-T05"],
-        observed: 520_000,
+        observed: 300_000,
         customers: 11_000,
     },
     Shop {
@@ -183,7 +183,7 @@ pub const SHOPS: [Shop; 3] = [
         goods: goods::CHENGDU,
         operators: &["阿杰", "小夏", "罗兰", "何川", "唐糖"],
         terminals: &["CD-T01", "CD-T02", "CD-T03"],
-        observed: 500_000,
+        observed: 300_000,
         customers: 4_200,
     },
     Shop {
@@ -228,7 +228,7 @@ pub const SHOPS: [Shop; 3] = [
         goods: goods::LONDON,
         operators: &["Amelia", "Noah", "Priya", "Owen"],
         terminals: &["LD-T01", "LD-T02", "LD-T03"],
-        observed: 520_000,
+        observed: 300_000,
         customers: 5_200,
     },
 ];
