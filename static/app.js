@@ -53,7 +53,7 @@
   for (const form of document.querySelectorAll("form[data-auto]")) {
     form.addEventListener("change", (event) => {
       const dates = form.querySelector("[data-dates]");
-      if (event.target.name === "period" && dates) dates.hidden = event.target.value !== "custom";
+      if (event.target.name === "period" && dates) dates.toggleAttribute("data-hide", event.target.value !== "custom");
       if (event.target.tagName === "SELECT" && event.target.value !== "custom") form.requestSubmit();
     });
     // Empty fields would only make the address longer.

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod charts;
 pub mod choices;
+pub mod filters;
 mod measure;
 pub mod numbers;
 pub mod page;
