@@ -24,6 +24,7 @@ use crate::store::{BatchOutcome, FoldCommit, StoreError};
 
 use crate::telemetry::FoldResult;
 
+use super::payment_metrics::{count_payments, gauge_pending};
 use super::runner::{Job, JobContext, JobReport};
 
 /// Batches in one fold.
@@ -95,6 +96,7 @@ impl Fold {
             .context("the fold thread died")?
             .context("folding")?;
 
+        let changes = folded.changes.clone();
         let commit = folded.into_commit(&base, &seqs, token, at);
         let version = match context.database.commit_fold(&commit).await {
             Ok(version) => version,
@@ -119,7 +121,10 @@ impl Fold {
             }
         }
         context.metrics.snapshot_published(at);
-        context.snapshots.publish(next_snapshot(&base, version, commit));
+        count_payments(&context.metrics, &changes);
+        let next = next_snapshot(&base, version, commit);
+        gauge_pending(&context.metrics, &next, at);
+        context.snapshots.publish(next);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod expire;
 mod fold;
+mod payment_metrics;
 mod rebuild;
 mod runner;
 

@@ -1,5 +1,6 @@
-use crate::analytics::{Snapshot, View};
-use crate::domain::{ContractRate, Currency, DayError, Instant, Range, Store, StoreId, Word};
+pub use crate::analytics::Selection;
+use crate::analytics::{DivideBy, Grains, RowFilter, Scan, Snapshot, View};
+use crate::domain::{ContractRate, Currency, DayError, Instant, Range, Store, StoreId};
 
 use super::period::{Compare, Period, Span, Step};
 
@@ -34,35 +35,6 @@ pub struct Filter {
     pub category: Selection,
     /// Key and value of an attribute; only a scan of rows can answer it.
     pub attribute: Option<(String, String)>,
-}
-
-/// Chosen values of one dimension.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Selection {
-    #[default]
-    Any,
-    Only(Vec<Word>),
-    Except(Vec<Word>),
-}
-
-impl Selection {
-    /// True when a record with this value counts.
-    pub fn takes(&self, word: Word) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(words) => words.contains(&word),
-            Self::Except(words) => !words.contains(&word),
-        }
-    }
-
-    /// True when every value counts.
-    pub fn is_any(&self) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(_) => false,
-            Self::Except(words) => words.is_empty(),
-        }
-    }
 }
 
 /// What the rows of a breakdown are.
@@ -150,6 +122,46 @@ impl Query {
         Ok(View::of(snapshot, &self.ranges()?))
     }
 
+    /// The scan of rows that answers this query for the asked period only; for lists, customers, the funnel.
+    ///
+    /// # Errors
+    /// [`DayError`] at the ends of the calendar.
+    pub fn scan_of_period(&self) -> Result<Scan, DayError> {
+        let spans = self.spans()?;
+        let ranges = spans.iter().filter_map(|span| Some((self.stores.get(span.store)?.id, span.range)));
+        Ok(self.scan_of(ranges.collect(), None))
+    }
+
+    /// The scan of rows whose view answers this query; when [`Query::needs_rows`] is true. Heavy: the view is made by
+    /// [`crate::analytics::scan_view`] on a blocking thread.
+    ///
+    /// # Errors
+    /// [`DayError`] at the ends of the calendar.
+    pub fn scan(&self, subject: Subject) -> Result<Scan, DayError> {
+        let divide_by = match (&self.by, subject) {
+            (Some(Breakdown::Attribute(key)), _) => Some(DivideBy::Attribute(key.clone())),
+            (Some(Breakdown::Operator), _) => Some(DivideBy::Operator),
+            // Cells of basket lines do not hold these; those of money and payments do.
+            (Some(Breakdown::Provider), Subject::Items) => Some(DivideBy::Provider),
+            (Some(Breakdown::Scene), Subject::Items) => Some(DivideBy::Scene),
+            _ => None,
+        };
+        Ok(self.scan_of(self.ranges()?, divide_by))
+    }
+
+    fn scan_of(&self, ranges: Vec<(StoreId, Range)>, divide_by: Option<DivideBy>) -> Scan {
+        let grains: Grains = self.stores.iter().map(|store| (store.id, store.grain())).collect();
+        let filter = RowFilter {
+            provider: self.filter.provider.clone(),
+            method: self.filter.method.clone(),
+            scene: self.filter.scene.clone(),
+            operator: self.filter.operator.clone(),
+            category: self.filter.category.clone(),
+            attribute: self.filter.attribute.clone(),
+        };
+        Scan { ranges, filter, divide_by, grains }
+    }
+
     /// True when no rollup holds the asked combination: the caller then makes the view from rows, already
     /// filtered by what the cells cannot say (and divided by the attribute of `by`, see [`View::blocks`]).
     pub fn needs_rows(&self, subject: Subject) -> bool {
@@ -186,6 +198,7 @@ fn around(range: Range) -> Range {
 mod tests {
     use super::super::testing::{at, query};
     use super::*;
+    use crate::domain::Word;
 
     #[test]
     fn a_filter_that_no_rollup_holds_needs_rows() {
