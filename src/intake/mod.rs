@@ -1,6 +1,7 @@
 //! Bytes of any format become rows; `accept` is the one door to the inbox.
 
 mod accept;
+pub mod api;
 mod card_number;
 mod pseudonym;
 
