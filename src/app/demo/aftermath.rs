@@ -6,7 +6,7 @@ use super::rails::{self, share_half_up};
 use super::random::Random;
 use super::script::{BURST_OPERATOR, CHENGDU, Script};
 use super::shops::{Rail, SHOPS};
-use crate::domain::{FailureClass, Instant, Item, Kind, Money, Status, Transaction};
+use crate::domain::{FailureClass, Instant, Item, Kind, Money, Status, Transaction, Word};
 
 /// What a lost or won dispute costs, minor units.
 const DISPUTE_FEE: i64 = 1_500;
@@ -63,7 +63,7 @@ fn refund(paid: &Draft, burst: bool, random: &mut Random) -> Option<Draft> {
     record.submitted_at = Some(at + TimeDelta::milliseconds(random.between(100, 700)).min(completed - at));
     record.completed_at = Some(completed);
     record.updated_at = Some(completed);
-    record.provider_transaction_id = refund_id(paid.rail, completed, random).filter(|_| !failed);
+    record.provider_transaction_id = refund_id(paid, completed, random).filter(|_| !failed);
     if failed {
         record.failure_code = Some("NOTENOUGH".to_owned());
         record.failure_message = Some("商户可用余额不足".to_owned());
@@ -108,13 +108,14 @@ fn given_back(payment: &Transaction, burst: bool, random: &mut Random) -> (i64, 
     (amount.clamp(1, paid.max(1)), items)
 }
 
-fn refund_id(rail: Rail, at: Instant, random: &mut Random) -> Option<String> {
-    match rail {
-        Rail::WeChatPay => Some(format!("50300{}{}", at.format("%Y%m%d"), random.digits(15))),
-        Rail::Card => Some(format!("re_3Q{}", random.letters(22))),
-        Rail::UnionPay | Rail::PayPal | Rail::Usdt => rails::provider_id(rail, at, random),
-        // Alipay names a refund by the merchant's own request number.
-        Rail::Alipay | Rail::BankTransfer | Rail::Cash => None,
+fn refund_id(paid: &Draft, at: Instant, random: &mut Random) -> Option<String> {
+    match (paid.rail, paid.record.provider.map(Word::as_str)) {
+        (Rail::WeChatPay, _) => Some(format!("50300{}{}", at.format("%Y%m%d"), random.digits(15))),
+        // Alipay names a refund by the payment's number and the merchant's own request.
+        (Rail::Alipay, Some("alipay")) => paid.record.provider_transaction_id.clone(),
+        (Rail::Card | Rail::Alipay, _) => Some(format!("re_3Q{}", random.letters(22))),
+        (Rail::UnionPay | Rail::PayPal | Rail::Usdt, _) => rails::provider_id(paid.rail, at, random),
+        (Rail::BankTransfer | Rail::Cash, _) => None,
     }
 }
 

@@ -3,7 +3,7 @@ use tokio::task::JoinHandle;
 
 use super::history::{Bundle, History};
 use crate::domain::{CheckoutEvent, Transaction, Word};
-use crate::intake::{Intake, IntakeError};
+use crate::intake::{Intake, IntakeError, Pseudonyms};
 
 /// Rows of one call to intake.
 const CALL_ROWS_MAX: usize = 10_000;
@@ -25,19 +25,18 @@ pub fn make_ahead(mut history: History) -> (mpsc::Receiver<Bundle>, JoinHandle<H
 }
 
 /// Takes bundles through the one door that every record goes through, in batches.
-pub struct Loader<'a, Hash> {
+pub struct Loader<'a> {
     intake: &'a Intake,
-    /// Keyed hash of a reference: what it is, the provider, the raw text.
-    hash: Hash,
+    pseudonyms: &'a Pseudonyms,
     transactions: Vec<Transaction>,
     events: Vec<CheckoutEvent>,
     /// Rows that are durable.
     pub loaded: usize,
 }
 
-impl<'a, Hash: Fn(&str, &str, &str) -> String> Loader<'a, Hash> {
-    pub const fn new(intake: &'a Intake, hash: Hash) -> Self {
-        Self { intake, hash, transactions: Vec::new(), events: Vec::new(), loaded: 0 }
+impl<'a> Loader<'a> {
+    pub const fn new(intake: &'a Intake, pseudonyms: &'a Pseudonyms) -> Self {
+        Self { intake, pseudonyms, transactions: Vec::new(), events: Vec::new(), loaded: 0 }
     }
 
     /// Takes the records of a bundle; the last ones wait for [`Loader::finish`]. Bills are left to the importer.
@@ -46,14 +45,13 @@ impl<'a, Hash: Fn(&str, &str, &str) -> String> Loader<'a, Hash> {
     /// [`IntakeError`].
     pub async fn take(&mut self, bundle: Bundle) -> Result<(), IntakeError> {
         for mut record in bundle.transactions {
-            let provider = record.provider.map_or("", Word::as_str);
-            record.customer = record.customer.map(|raw| (self.hash)("customer", provider, &raw));
+            record.customer = record.customer.map(|raw| self.pseudonyms.of("customer", "", &raw));
             record.payment_fingerprint =
-                record.payment_fingerprint.map(|raw| (self.hash)("payment_fingerprint", provider, &raw));
+                record.payment_fingerprint.map(|raw| self.pseudonyms.of("payment_fingerprint", "", &raw));
             self.transactions.push(record);
         }
         for mut event in bundle.checkout_events {
-            event.visitor = event.visitor.map(|raw| (self.hash)("customer", "", &raw));
+            event.visitor = event.visitor.map(|raw| self.pseudonyms.of("visitor", "", &raw));
             self.events.push(event);
         }
         if self.transactions.len() >= CALL_ROWS_MAX {
@@ -128,12 +126,10 @@ mod tests {
         runner.spawn(Fold::new(Lake::open(&folder.path().join("lake")).unwrap()));
 
         let until = "2026-11-25T06:30:00Z".parse().unwrap();
-        let started = std::time::Instant::now();
         assert_eq!(stores, [StoreId(1), StoreId(2), StoreId(3)]);
         let (mut bundles, made) = make_ahead(History::of(Outline { seed: 1, days, until, stores }));
-        let mut loader = Loader::new(&intake, |_: &str, _: &str, raw: &str| {
-            blake3::hash(raw.as_bytes()).to_hex()[..32].to_owned()
-        });
+        let pseudonyms = Pseudonyms::new([7; 32]);
+        let mut loader = Loader::new(&intake, &pseudonyms);
         let (mut transactions, mut events) = (0, 0);
         while let Some(bundle) = bundles.recv().await {
             transactions += bundle.transactions.len();
@@ -142,11 +138,9 @@ mod tests {
         }
         loader.finish().await.unwrap();
         made.await.unwrap();
-        println!("loaded {transactions} + {events} in {:?}", started.elapsed());
         while database.inbox_backlog().await.unwrap().batches > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        println!("folded after {:?}", started.elapsed());
         runner.stop(Duration::from_secs(5)).await;
 
         let snapshot = context.snapshots.current();

@@ -16,6 +16,9 @@ pub const BEIJING: FixedOffset = match FixedOffset::east_opt(8 * 3600) {
 /// When a provider's bill of a day can be fetched, Beijing time of the next day.
 const BILL_READY_HOUR: u32 = 10;
 
+/// Hours after which a bill that has not come is late.
+const BILL_LATE_HOURS: i64 = 2;
+
 /// Days before the end on which a provider began to charge more than the contract says.
 const RAISED_DAYS_AGO: u64 = 12;
 
@@ -72,7 +75,7 @@ impl Script {
             silent_from: silent_from(&SHOPS[CHENGDU], until),
             raised_from: before(beijing_day(until), RAISED_DAYS_AGO),
             burst: Range { from: until - TimeDelta::hours(48), until },
-            missing_bill: last_bill_day(until),
+            missing_bill: last_bill_day(until - TimeDelta::hours(BILL_LATE_HOURS)),
             promotions: [
                 Promotion {
                     code: "FRESH10",
@@ -125,7 +128,7 @@ pub fn bill_ready_at(day: NaiveDate) -> Instant {
     (day + Days::new(1)).and_time(time).and_utc() - TimeDelta::hours(8)
 }
 
-/// The last Beijing day whose bill can be had at `until`.
+/// The last Beijing day whose bill could be had at `until`.
 fn last_bill_day(until: Instant) -> NaiveDate {
     let yesterday = before(beijing_day(until), 1);
     if bill_ready_at(yesterday) <= until { yesterday } else { before(yesterday, 1) }
@@ -155,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_bill_is_yesterdays_only_after_ten_in_beijing() {
-        assert_eq!(Script::until(at("2026-11-25T01:59:59Z")).missing_bill.to_string(), "2026-11-23");
-        assert_eq!(Script::until(at("2026-11-25T02:00:00Z")).missing_bill.to_string(), "2026-11-24");
+    fn the_bill_that_is_late_is_yesterdays_only_after_noon_in_beijing() {
+        assert_eq!(Script::until(at("2026-11-25T03:59:59Z")).missing_bill.to_string(), "2026-11-23");
+        assert_eq!(Script::until(at("2026-11-25T04:00:00Z")).missing_bill.to_string(), "2026-11-24");
     }
 
     #[test]
