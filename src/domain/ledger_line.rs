@@ -118,8 +118,11 @@ pub struct LedgerLine {
     /// Keyed hash, 32 hex digits.
     pub customer: Option<String>,
     pub description: Option<String>,
-    /// SHA-256 of the file, hex.
+    /// SHA-256 of the file, hex. Where a line was read is not part of what it says: the same line in two files is
+    /// one and the same row, so neither this nor the number enters `row_hash`.
+    #[serde(skip)]
     pub file: Option<String>,
+    #[serde(skip)]
     pub line_number: Option<i64>,
     pub test: bool,
 }

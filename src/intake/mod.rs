@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod api;
+pub mod bills;
 mod card_number;
 mod pseudonym;
 

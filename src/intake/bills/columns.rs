@@ -1,0 +1,168 @@
+use super::refusal::Refusal;
+use super::rejection::{Fault, RejectCode};
+
+/// The columns of a file, by name. Positions are looked up once, from the header of this very file.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    names: Vec<String>,
+}
+
+impl Columns {
+    /// Reads a header line: cells divided by commas; bracket forms, quotes, tabs and byte-order marks do not matter.
+    pub fn of_header(line: &str) -> Self {
+        let names = line.split(',').map(normal).collect::<Vec<_>>();
+        // Some exporters end each line with a comma.
+        let kept = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        Self { names: names.into_iter().take(kept).collect() }
+    }
+
+    /// Number of columns.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Position of the first of these names that the file has.
+    pub fn find(&self, names: &[&str]) -> Option<usize> {
+        names.iter().find_map(|name| self.names.iter().position(|own| own == name))
+    }
+
+    /// Position of a column that must be there, by any of its names.
+    ///
+    /// # Errors
+    /// [`Refusal::ColumnMissing`] with the first name.
+    pub fn need(&self, names: &[&str]) -> Result<usize, Refusal> {
+        self.find(names)
+            .ok_or_else(|| Refusal::ColumnMissing(names.first().copied().unwrap_or_default().to_owned()))
+    }
+
+    /// Refuses a header that names a column twice: which of the two is meant is not for us to guess.
+    pub fn each_once(&self) -> Result<(), Refusal> {
+        for (place, name) in self.names.iter().enumerate() {
+            if !name.is_empty() && self.names[..place].contains(name) {
+                return Err(Refusal::ColumnTwice(name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the column at a position.
+    pub fn name(&self, place: usize) -> &str {
+        self.names.get(place).map_or("", String::as_str)
+    }
+
+    /// True when the file has every one of these columns.
+    pub fn has_all(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.find(&[name]).is_some())
+    }
+}
+
+/// A column's name in the one form that is compared.
+pub fn normal(cell: &str) -> String {
+    cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '`' | '"' | '\''))
+        .chars()
+        .map(|c| match c {
+            '（' => '(',
+            '）' => ')',
+            '：' => ':',
+            '／' => '/',
+            '＋' => '+',
+            '－' => '-',
+            other => other,
+        })
+        .filter(|c| !c.is_whitespace())
+        .collect()
+}
+
+/// The cells of one line, trimmed.
+#[derive(Debug)]
+pub struct Cells<'a> {
+    columns: &'a Columns,
+    cells: Vec<std::borrow::Cow<'a, str>>,
+}
+
+impl<'a> Cells<'a> {
+    /// Divides a line. Quotes are ordinary characters; a file whose every cell begins with a backtick is divided
+    /// there, so that a comma inside a text does no harm.
+    ///
+    /// # Errors
+    /// [`RejectCode::ColumnCount`].
+    pub fn of_line(columns: &'a Columns, line: &'a str) -> Result<Self, Fault> {
+        let mut cells: Vec<std::borrow::Cow<'a, str>> = match line.strip_prefix('`') {
+            Some(rest) => rest.split(",`").map(|cell| clean(cell).into()).collect(),
+            None => line.split(',').map(|cell| clean(cell).into()).collect(),
+        };
+        drop_empty_tail(&mut cells, columns.len());
+        if cells.len() != columns.len() && line.contains('"') {
+            cells = quoted(line);
+            drop_empty_tail(&mut cells, columns.len());
+        }
+        if cells.len() != columns.len() {
+            let found = format!("{} / {}", cells.len(), columns.len());
+            return Err(Fault::quoting("", RejectCode::ColumnCount, &found));
+        }
+        Ok(Self { columns, cells })
+    }
+
+    /// The cell at a position; empty where the file has no such column.
+    pub fn at(&self, place: Option<usize>) -> &str {
+        place.and_then(|place| self.cells.get(place)).map_or("", |cell| cell)
+    }
+
+    /// The name of the column at a position.
+    pub fn name(&self, place: Option<usize>) -> &str {
+        place.map_or("", |place| self.columns.name(place))
+    }
+
+    /// The line with the cells of these positions blotted out.
+    pub fn redacted(&self, places: &[Option<usize>]) -> String {
+        let shown = self.cells.iter().enumerate().map(|(place, cell)| {
+            if places.contains(&Some(place)) && !cell.is_empty() { "•••" } else { cell.as_ref() }
+        });
+        shown.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Exporters pad with one empty cell at the end; more than the header has is cut only where nothing stands there.
+fn drop_empty_tail(cells: &mut Vec<std::borrow::Cow<'_, str>>, columns: usize) {
+    while cells.len() > columns && cells.last().is_some_and(|cell| cell.is_empty()) {
+        cells.pop();
+    }
+}
+
+fn clean(cell: &str) -> &str {
+    cell.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').trim_start_matches('`').trim_start()
+}
+
+/// A line that some spreadsheet has put in quotes.
+fn quoted(line: &str) -> Vec<std::borrow::Cow<'static, str>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
+    let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
+    record.iter().map(|cell| clean(cell).to_owned().into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_in_one_form() {
+        let columns = Columns::of_header("\u{feff}订单金额（元）\t,`手续费 ,\"备注\",");
+        assert_eq!(columns.len(), 3);
+        assert_eq!(columns.find(&["订单金额(元)"]), Some(0));
+        assert_eq!(columns.need(&["费", "手续费"]), Ok(1));
+        assert!(columns.each_once().is_ok());
+        assert!(Columns::of_header("a,b,a").each_once().is_err());
+    }
+
+    #[test]
+    fn a_comma_inside_a_text_does_no_harm_between_backticks() {
+        let columns = Columns::of_header("a,b,c");
+        let cells = Cells::of_line(&columns, "`1,`x,y \"z\",`3\t").unwrap();
+        assert_eq!((cells.at(Some(0)), cells.at(Some(1)), cells.at(Some(2))), ("1", "x,y \"z\"", "3"));
+        assert_eq!(cells.redacted(&[Some(1)]), "1,•••,3");
+        let cells = Cells::of_line(&columns, "1\t,\"x,y\",3").unwrap();
+        assert_eq!(cells.at(Some(1)), "x,y");
+        assert!(Cells::of_line(&columns, "1,2").is_err());
+        assert!(Cells::of_line(&columns, "1,2,3,4").is_err());
+    }
+}

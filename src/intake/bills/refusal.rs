@@ -1,0 +1,146 @@
+use super::recognise::{Consumer, FundFlow};
+
+/// Why a whole file is not taken. Nothing of it has gone in.
+///
+/// Each has a code for machines and a sentence in both languages that says what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.sentence_en())]
+pub enum Refusal {
+    Empty,
+    Directory,
+    /// Larger than this many bytes, as stored or unpacked.
+    TooLarge(u64),
+    /// Compressed far beyond what a bill ever is.
+    Bomb,
+    /// An archive or a compressed file ends before its end.
+    CutOff,
+    /// An archive that cannot be read.
+    ArchiveDamaged,
+    PasswordProtected,
+    /// More entries than an archive of bills has.
+    ArchiveEntries(usize),
+    /// The archive holds no file that is a bill.
+    ArchiveWithoutBill,
+    ArchiveSeveralBills(usize),
+    /// Bytes that are neither UTF-8 nor GB18030, or not what the mapping says.
+    Encoding {
+        expected: &'static str,
+        line: u64,
+    },
+    LineTooLong(u64),
+    Workbook,
+    Consumer(Consumer),
+    FundFlow(FundFlow),
+    AlipaySummary,
+    /// The interface's error answer, saved as a file.
+    ErrorAnswer,
+    Unknown,
+    ColumnMissing(String),
+    ColumnTwice(String),
+    ExcelDamaged(u64),
+    SummaryMissing,
+    TotalsDiffer {
+        what: String,
+        printed: String,
+        computed: String,
+    },
+    /// The mapping itself is wrong, in the words of its reader.
+    Mapping(String),
+    /// More transactions than are grouped at once.
+    TooManyGroups(usize),
+}
+
+impl Refusal {
+    /// Stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Directory => "directory",
+            Self::TooLarge(_) => "too_large",
+            Self::Bomb => "compression_bomb",
+            Self::CutOff => "cut_off",
+            Self::ArchiveDamaged => "archive_damaged",
+            Self::PasswordProtected => "password_protected",
+            Self::ArchiveEntries(_) => "archive_entries",
+            Self::ArchiveWithoutBill => "archive_without_bill",
+            Self::ArchiveSeveralBills(_) => "archive_several_bills",
+            Self::Encoding { .. } => "encoding",
+            Self::LineTooLong(_) => "line_too_long",
+            Self::Workbook => "workbook",
+            Self::Consumer(_) => "consumer_statement",
+            Self::FundFlow(_) => "fund_flow_bill",
+            Self::AlipaySummary => "summary_file",
+            Self::ErrorAnswer => "error_answer",
+            Self::Unknown => "unknown_format",
+            Self::ColumnMissing(_) => "column_missing",
+            Self::ColumnTwice(_) => "column_twice",
+            Self::ExcelDamaged(_) => "excel_damaged",
+            Self::SummaryMissing => "summary_missing",
+            Self::TotalsDiffer { .. } => "totals_differ",
+            Self::Mapping(_) => "mapping",
+            Self::TooManyGroups(_) => "too_many_groups",
+        }
+    }
+
+    /// The sentence in English.
+    pub fn sentence_en(&self) -> String {
+        match self {
+            Self::Empty => "The file is empty. Download it again.".into(),
+            Self::Directory => "This is a folder, not a file. Import its files one by one.".into(),
+            Self::TooLarge(bytes) => format!("The file is larger than {} MiB, the most that is taken. Split it by month or day.", bytes >> 20),
+            Self::Bomb => "The compressed file grows beyond all measure when unpacked. It was not read to its end.".into(),
+            Self::CutOff => "The file is cut off: it ends in the middle. Download it again.".into(),
+            Self::ArchiveDamaged => "The archive is damaged and cannot be opened. Download it again.".into(),
+            Self::PasswordProtected => "The archive is protected by a password. Unpack it and import the file inside.".into(),
+            Self::ArchiveEntries(most) => format!("The archive holds more than {most} files. Unpack it and import the bills one by one."),
+            Self::ArchiveWithoutBill => "The archive holds no bill that Tillwatch knows.".into(),
+            Self::ArchiveSeveralBills(count) => format!("The archive holds {count} bills. Unpack it and import them one by one."),
+            Self::Encoding { expected, line } => format!("Line {line} is not {expected} text. Download the file again and do not open and save it in between."),
+            Self::LineTooLong(line) => format!("Line {line} is longer than any line of a bill."),
+            Self::Workbook => "This is an Excel workbook. Import the CSV or ZIP file as the provider delivers it; Excel rounds long order numbers.".into(),
+            Self::Consumer(consumer) => consumer.sentence_en().into(),
+            Self::FundFlow(bill) => bill.sentence_en().into(),
+            Self::AlipaySummary => "This is the summary file of an Alipay bill. Import the detail file beside it (业务明细.csv), or the whole ZIP.".into(),
+            Self::ErrorAnswer => "This is an error answer of the provider's interface or a web page, not a bill. Download the bill again.".into(),
+            Self::Unknown => "Tillwatch does not know this format. It takes trade bills of WeChat Pay (交易账单) and Alipay (业务明细), and any other CSV file together with a mapping file that names its columns.".into(),
+            Self::ColumnMissing(name) => format!("The file has no column “{name}”."),
+            Self::ColumnTwice(name) => format!("The file has the column “{name}” twice."),
+            Self::ExcelDamaged(line) => format!("Excel has turned an order number into a rounded number (line {line}); the number is lost. Import the file as downloaded, without opening it in Excel."),
+            Self::SummaryMissing => "The summary at the end is missing: the file is cut off or was edited. Download it again.".into(),
+            Self::TotalsDiffer { what, printed, computed } => format!("The rows do not add up to the file's own summary: {what} is {computed} by the rows and {printed} by the summary. The file is incomplete or was edited. Download it again."),
+            Self::Mapping(text) => format!("The mapping file cannot be used: {text}"),
+            Self::TooManyGroups(most) => format!("The file holds more than {most} transactions. Split it by month."),
+        }
+    }
+
+    /// The sentence in Chinese.
+    pub fn sentence_zh(&self) -> String {
+        match self {
+            Self::Empty => "文件是空的，请重新下载。".into(),
+            Self::Directory => "这是文件夹，不是文件。请逐个导入其中的文件。".into(),
+            Self::TooLarge(bytes) => format!("文件超过上限 {} MiB，请按月或按日拆分。", bytes >> 20),
+            Self::Bomb => "压缩文件解压后异常巨大，已停止读取。".into(),
+            Self::CutOff => "文件不完整，中途截断，请重新下载。".into(),
+            Self::ArchiveDamaged => "压缩包已损坏，无法打开，请重新下载。".into(),
+            Self::PasswordProtected => "压缩包有密码。请先解压，再导入里面的文件。".into(),
+            Self::ArchiveEntries(most) => format!("压缩包内的文件超过 {most} 个。请解压后逐个导入账单。"),
+            Self::ArchiveWithoutBill => "压缩包内没有可识别的账单。".into(),
+            Self::ArchiveSeveralBills(count) => format!("压缩包内有 {count} 份账单。请解压后逐个导入。"),
+            Self::Encoding { expected, line } => format!("第 {line} 行不是 {expected} 编码。请重新下载，中间不要打开并另存。"),
+            Self::LineTooLong(line) => format!("第 {line} 行过长，账单中不会有这样的行。"),
+            Self::Workbook => "这是 Excel 工作簿。请导入支付机构提供的原始 CSV 或 ZIP 文件，Excel 会把长订单号四舍五入。".into(),
+            Self::Consumer(consumer) => consumer.sentence_zh().into(),
+            Self::FundFlow(bill) => bill.sentence_zh().into(),
+            Self::AlipaySummary => "这是支付宝账单的汇总文件。请导入同一压缩包内的“业务明细.csv”，或直接导入整个 ZIP。".into(),
+            Self::ErrorAnswer => "这是接口的错误返回或网页，不是账单。请重新下载账单。".into(),
+            Self::Unknown => "无法识别此格式。可导入微信支付交易账单、支付宝业务明细，其他 CSV 文件需附上说明各列含义的映射文件。".into(),
+            Self::ColumnMissing(name) => format!("文件缺少“{name}”列。"),
+            Self::ColumnTwice(name) => format!("文件中“{name}”列出现了两次。"),
+            Self::ExcelDamaged(line) => format!("第 {line} 行的订单号已被 Excel 改成科学计数法，原号码已丢失。请直接导入下载的原文件，不要用 Excel 打开后保存。"),
+            Self::SummaryMissing => "文件末尾缺少汇总行：文件被截断或修改过，请重新下载。".into(),
+            Self::TotalsDiffer { what, printed, computed } => format!("明细与文件自带的汇总不符：{what}按明细为 {computed}，汇总行为 {printed}。文件不完整或被修改过，请重新下载。"),
+            Self::Mapping(text) => format!("映射文件无法使用：{text}"),
+            Self::TooManyGroups(most) => format!("文件中的交易超过 {most} 笔，请按月拆分。"),
+        }
+    }
+}

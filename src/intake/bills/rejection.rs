@@ -1,0 +1,160 @@
+/// Longest redacted line that is kept.
+const RAW_CHARS_MAX: usize = 2_000;
+/// Longest quoted cell in a sentence.
+const CELL_CHARS_MAX: usize = 40;
+
+/// Why one line of a file is not taken; the others are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RejectCode {
+    /// The line has not as many cells as the header.
+    ColumnCount,
+    /// A cell that must be filled is empty.
+    Missing,
+    /// Longer than any such id or word.
+    TooLong,
+    NotAnAmount,
+    AmountOutOfRange,
+    /// An amount that cannot be negative is.
+    NegativeAmount,
+    NotATime,
+    /// A time without its seconds: Excel has saved the file.
+    SecondsMissing,
+    /// The clocks were put forward over this local time.
+    NoSuchTime,
+    TimeOutOfRange,
+    /// More than 24 hours from now.
+    InTheFuture,
+    UnknownKind,
+    UnknownStatus,
+    UnknownCurrency,
+    CardNumber,
+    /// The mapping rejects such lines.
+    RejectedByMapping,
+    /// Another line of the same transaction was rejected, so its sum would be wrong.
+    TransactionRejected,
+    TooManyItems,
+    Unreadable,
+}
+
+impl RejectCode {
+    /// Every code.
+    pub const ALL: [Self; 19] = [
+        Self::ColumnCount,
+        Self::Missing,
+        Self::TooLong,
+        Self::NotAnAmount,
+        Self::AmountOutOfRange,
+        Self::NegativeAmount,
+        Self::NotATime,
+        Self::SecondsMissing,
+        Self::NoSuchTime,
+        Self::TimeOutOfRange,
+        Self::InTheFuture,
+        Self::UnknownKind,
+        Self::UnknownStatus,
+        Self::UnknownCurrency,
+        Self::CardNumber,
+        Self::RejectedByMapping,
+        Self::TransactionRejected,
+        Self::TooManyItems,
+        Self::Unreadable,
+    ];
+
+    /// Stable code.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ColumnCount => "column_count",
+            Self::Missing => "missing",
+            Self::TooLong => "too_long",
+            Self::NotAnAmount => "not_an_amount",
+            Self::AmountOutOfRange => "amount_out_of_range",
+            Self::NegativeAmount => "negative_amount",
+            Self::NotATime => "not_a_time",
+            Self::SecondsMissing => "seconds_missing",
+            Self::NoSuchTime => "no_such_time",
+            Self::TimeOutOfRange => "time_out_of_range",
+            Self::InTheFuture => "in_the_future",
+            Self::UnknownKind => "unknown_kind",
+            Self::UnknownStatus => "unknown_status",
+            Self::UnknownCurrency => "unknown_currency",
+            Self::CardNumber => "pan_suspected",
+            Self::RejectedByMapping => "rejected_by_mapping",
+            Self::TransactionRejected => "transaction_rejected",
+            Self::TooManyItems => "too_many_items",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::ColumnCount => "the line has another number of cells than the header",
+            Self::Missing => "a value is needed here",
+            Self::TooLong => "the value is too long",
+            Self::NotAnAmount => "this is not a decimal amount",
+            Self::AmountOutOfRange => "the amount is out of range",
+            Self::NegativeAmount => "the amount must not be negative",
+            Self::NotATime => "this is not a date and time",
+            Self::SecondsMissing => "the seconds are missing: Excel has saved this file",
+            Self::NoSuchTime => "the clocks were put forward over this time",
+            Self::TimeOutOfRange => "the year is out of range",
+            Self::InTheFuture => "the time is more than 24 hours in the future",
+            Self::UnknownKind => "this kind of line is unknown",
+            Self::UnknownStatus => "this status is unknown",
+            Self::UnknownCurrency => "this currency is unknown",
+            Self::CardNumber => "the text looks like a card number; the line was not kept",
+            Self::RejectedByMapping => "the mapping rejects such lines",
+            Self::TransactionRejected => "another line of this transaction was rejected",
+            Self::TooManyItems => "the transaction has too many lines",
+            Self::Unreadable => "the line cannot be read",
+        }
+    }
+}
+
+/// What is wrong with one cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The column's name as in the file; empty when it is the whole line.
+    pub field: String,
+    pub code: RejectCode,
+    /// What stands there, shortened; never a shopper's reference, never something like a card number.
+    pub cell: Option<String>,
+}
+
+impl Fault {
+    /// A fault of this column.
+    pub fn new(field: &str, code: RejectCode) -> Self {
+        Self { field: field.to_owned(), code, cell: None }
+    }
+
+    /// A fault of this column that quotes what stands there.
+    pub fn quoting(field: &str, code: RejectCode, cell: &str) -> Self {
+        let cell = Some(cell.chars().take(CELL_CHARS_MAX).collect());
+        Self { field: field.to_owned(), code, cell }
+    }
+}
+
+/// A line that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedLine {
+    /// Number of the line in the file, from 1.
+    pub line: u64,
+    pub field: String,
+    pub code: RejectCode,
+    /// In English; pages translate by the code.
+    pub sentence: String,
+    /// The line without what points to a shopper; `None` where it must not be kept.
+    pub raw: Option<String>,
+}
+
+impl RejectedLine {
+    /// A rejected line; `raw` is dropped when it looked like a card number.
+    pub fn new(line: u64, fault: Fault, raw: Option<String>) -> Self {
+        let card = fault.code == RejectCode::CardNumber;
+        let sentence = match fault.cell.filter(|_| !card) {
+            Some(cell) => format!("{} (“{cell}”)", fault.code.sentence()),
+            None => fault.code.sentence().to_owned(),
+        };
+        let raw = raw.filter(|_| !card).map(|text| text.chars().take(RAW_CHARS_MAX).collect());
+        Self { line, field: fault.field, code: fault.code, sentence, raw }
+    }
+}

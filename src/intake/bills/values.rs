@@ -1,0 +1,147 @@
+//! Cells become values, strictly.
+
+use chrono::{FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use rust_decimal::Decimal;
+
+use super::rejection::{Fault, RejectCode};
+use crate::domain::{Currency, Instant, decimal_to_minor};
+
+/// Longest id, as in `RECORDS`.
+pub const ID_CHARS_MAX: usize = 128;
+/// Longest free text that is kept; more is cut.
+pub const TEXT_CHARS_MAX: usize = 256;
+/// How far in the future a row may be.
+const FUTURE_MAX: TimeDelta = TimeDelta::hours(24);
+/// No row of a shop is older.
+const YEAR_MIN: i32 = 1990;
+const BEIJING_SECONDS: i32 = 8 * 3600;
+
+/// A decimal number as bills print it: sign, digits, one point. No exponent, no thousands separator.
+pub fn decimal(field: &str, cell: &str) -> Result<Decimal, Fault> {
+    let digits = cell.strip_prefix(['-', '+']).unwrap_or(cell);
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && digits.bytes().any(|byte| byte.is_ascii_digit());
+    if !plain {
+        return Err(Fault::quoting(field, RejectCode::NotAnAmount, cell));
+    }
+    let whole = digits.split('.').next().unwrap_or_default();
+    cell.parse().map_err(|_| {
+        let code = if whole.len() > 15 { RejectCode::AmountOutOfRange } else { RejectCode::NotAnAmount };
+        Fault::quoting(field, code, cell)
+    })
+}
+
+/// Minor units of a decimal of major units, rounded half away from zero.
+pub fn minor(field: &str, major: Decimal, currency: Currency) -> Result<i64, Fault> {
+    decimal_to_minor(major, currency)
+        .map_err(|_| Fault::quoting(field, RejectCode::AmountOutOfRange, &major.to_string()))
+}
+
+/// A Beijing wall-clock time. Old bills print full-width colons.
+pub fn beijing_time(field: &str, cell: &str, now: Instant) -> Result<Instant, Fault> {
+    let text = cell.replace('：', ":");
+    let fault = |code| Fault::quoting(field, code, cell);
+    let parsed = ["%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
+    let Some(local) = parsed else {
+        let minutes = ["%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M"];
+        let short = minutes.iter().any(|format| NaiveDateTime::parse_from_str(&text, format).is_ok());
+        return Err(fault(if short { RejectCode::SecondsMissing } else { RejectCode::NotATime }));
+    };
+    let zone = FixedOffset::east_opt(BEIJING_SECONDS).ok_or_else(|| fault(RejectCode::NotATime))?;
+    let at = zone
+        .from_local_datetime(&local)
+        .single()
+        .ok_or_else(|| fault(RejectCode::TimeOutOfRange))?
+        .with_timezone(&Utc);
+    in_range(field, cell, at, now)
+}
+
+/// Refuses what is older than any shop or more than 24 hours ahead.
+pub fn in_range(field: &str, cell: &str, at: Instant, now: Instant) -> Result<Instant, Fault> {
+    if at > now + FUTURE_MAX {
+        return Err(Fault::quoting(field, RejectCode::InTheFuture, cell));
+    }
+    if chrono::Datelike::year(&at) < YEAR_MIN {
+        return Err(Fault::quoting(field, RejectCode::TimeOutOfRange, cell));
+    }
+    Ok(at)
+}
+
+/// The Beijing day of an instant.
+pub fn beijing_day(at: Instant) -> Option<NaiveDate> {
+    let zone = FixedOffset::east_opt(BEIJING_SECONDS)?;
+    Some(at.with_timezone(&zone).date_naive())
+}
+
+/// An id that must be there.
+pub fn id(field: &str, cell: &str) -> Result<String, Fault> {
+    if cell.is_empty() {
+        return Err(Fault::new(field, RejectCode::Missing));
+    }
+    if cell.chars().count() > ID_CHARS_MAX {
+        return Err(Fault::quoting(field, RejectCode::TooLong, cell));
+    }
+    Ok(cell.to_owned())
+}
+
+/// Free text: `None` when empty, cut when long.
+pub fn text(cell: &str) -> Option<String> {
+    (!cell.is_empty()).then(|| cell.chars().take(TEXT_CHARS_MAX).collect())
+}
+
+/// True for what Excel makes of a long number: `4.2E+27`.
+pub fn is_excel_damaged(cell: &str) -> bool {
+    let Some((mantissa, exponent)) = cell.split_once(['E', 'e']) else { return false };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mantissa = mantissa.replacen('.', "", 1);
+    exponent.strip_prefix('+').is_some_and(number) && number(&mantissa)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::instant_from_ms;
+
+    const NOW_MS: i64 = 1_795_651_200_000;
+
+    #[test]
+    fn only_plain_decimals_are_amounts() {
+        for good in ["0.32000", "-0.77", "128", "+1.5", "0.00"] {
+            assert!(decimal("x", good).is_ok(), "{good}");
+        }
+        for bad in ["", "-", ".", "1e5", "1,204.00", "¥5", "1_000", "1.2.3", "NaN", "１２"] {
+            assert_eq!(decimal("x", bad).unwrap_err().code, RejectCode::NotAnAmount, "{bad}");
+        }
+        let huge = decimal("x", &"9".repeat(40)).unwrap_err();
+        assert_eq!(huge.code, RejectCode::AmountOutOfRange);
+    }
+
+    #[test]
+    fn beijing_is_eight_hours_ahead() {
+        let now = instant_from_ms(NOW_MS);
+        let at = beijing_time("t", "2026-11-20 00:00:00", now).unwrap();
+        assert_eq!(at.to_rfc3339(), "2026-11-19T16:00:00+00:00");
+        assert_eq!(beijing_day(at).unwrap().to_string(), "2026-11-20");
+        assert_eq!(beijing_time("t", "2026-11-20 00：00：00", now).unwrap(), at);
+        for (cell, code) in [
+            ("2026/11/20 9:15", RejectCode::SecondsMissing),
+            ("9999-12-31 00:00:00", RejectCode::InTheFuture),
+            ("99999-12-31 00:00:00", RejectCode::NotATime),
+            ("0001-01-01 00:00:00", RejectCode::TimeOutOfRange),
+            ("2026-02-30 00:00:00", RejectCode::NotATime),
+            ("", RejectCode::NotATime),
+        ] {
+            assert_eq!(beijing_time("t", cell, now).unwrap_err().code, code, "{cell}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_excel_rounded_are_seen() {
+        assert!(is_excel_damaged("4.2E+27") && is_excel_damaged("1E+15"));
+        for whole in ["4200000001202611200000000001", "SYN2026E1", "E+5", "1.2E-3", "AE+5"] {
+            assert!(!is_excel_damaged(whole), "{whole}");
+        }
+    }
+}
