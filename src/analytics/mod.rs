@@ -17,8 +17,8 @@ pub use rollup::{
     MoneyKey, MoneyKind, MoneySums, RollupError, Slot, Unit, bucket_of_ms, bucket_upper_ms,
 };
 pub use rows::{
-    FieldValue, ListFilter, SEARCH_HITS_MAX, TransactionDetail, TransactionLine, TransactionPage,
-    TransactionVersion, find_transactions, list_transactions, transaction_detail,
+    AmountRange, FieldValue, ListFilter, SEARCH_HITS_MAX, TransactionDetail, TransactionLine,
+    TransactionPage, TransactionVersion, find_transactions, list_transactions, transaction_detail,
 };
 pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
 pub use snapshot::{Freshness, Snapshot, SnapshotCell};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use polars::prelude::{AnyValue, DataFrame};
+use rust_decimal::Decimal;
 
 use crate::domain::{
     Currency, FailureClass, Instant, Kind, Range, RecordKey, Scene, Status, StoreId, Stream, Sum, Word,
@@ -55,11 +56,27 @@ impl TransactionLine {
     }
 }
 
+/// Amounts in major units, both ends included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AmountRange {
+    pub least: Option<Decimal>,
+    pub most: Option<Decimal>,
+}
+
+impl AmountRange {
+    /// True when an amount of `minor` minor units lies inside.
+    pub fn takes(&self, minor: i64, currency: Currency) -> bool {
+        let major = Decimal::new(minor, currency.exponent());
+        self.least.is_none_or(|least| least <= major) && self.most.is_none_or(|most| major <= most)
+    }
+}
+
 /// Which transactions a list shows, beyond the scan's spans and filter.
 #[derive(Clone, Debug, Default)]
 pub struct ListFilter {
     pub kinds: Vec<Kind>,
     pub statuses: Vec<Status>,
+    pub amounts: AmountRange,
     /// Only rows after this one in the list's order (younger first).
     pub after: Option<(Instant, RecordKey)>,
     pub limit: usize,
@@ -137,6 +154,7 @@ pub fn list_transactions(
         let rows = filter_rows(&rows, &scan.filter, &stores_of(scan), stream)?;
         for line in transaction_lines(&rows)? {
             let wanted = inside(&scan.ranges, &line)
+                && filter.amounts.takes(line.amount, line.currency)
                 && (filter.kinds.is_empty() || filter.kinds.contains(&line.kind))
                 && (filter.statuses.is_empty() || filter.statuses.contains(&line.status));
             if !wanted {
@@ -430,4 +448,25 @@ fn fields(data: &DataFrame, row: usize) -> Result<Vec<(String, FieldValue)>, Fra
         fields.push((name.to_owned(), value));
     }
     Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_amounts_is_in_major_units() {
+        let range = AmountRange { least: "10".parse().ok(), most: "20".parse().ok() };
+        let yen = Currency::parse("JPY").unwrap();
+        for (minor, currency, inside) in [
+            (999, Currency::CNY, false),
+            (1_000, Currency::CNY, true),
+            (2_000, Currency::CNY, true),
+            (2_001, Currency::CNY, false),
+            (15, yen, true),
+        ] {
+            assert_eq!(range.takes(minor, currency), inside, "{minor} {currency}");
+        }
+        assert!(AmountRange::default().takes(0, yen));
+    }
 }

@@ -219,9 +219,11 @@ fn row_of(query: &Query, stop: &Stop<'_>, key: &ItemKey) -> Word {
         Some(Breakdown::Store) => store_word(query, stop.store),
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Category) => key.category,
-        Some(Breakdown::Attribute(_)) => stop.group,
-        // Not in these cells: such a view is made from rows.
-        Some(Breakdown::Provider | Breakdown::Scene | Breakdown::Operator) | None => Word::NONE,
+        // Not in these cells: the view was made from rows, divided by it.
+        Some(Breakdown::Attribute(_) | Breakdown::Provider | Breakdown::Scene | Breakdown::Operator) => {
+            stop.group
+        }
+        None => Word::NONE,
     }
 }
 

@@ -213,15 +213,15 @@ fn takes(query: &Query, key: &ConversionKey) -> bool {
 }
 
 /// The row of the breakdown that a conversion cell belongs to.
-pub(super) fn row_of(query: &Query, stop: &Stop<'_>, key: &ConversionKey) -> Word {
+fn row_of(query: &Query, stop: &Stop<'_>, key: &ConversionKey) -> Word {
     match &query.by {
         Some(Breakdown::Store) => store_word(query, stop.store),
         Some(Breakdown::Provider) => key.provider,
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Scene) => key.scene,
-        Some(Breakdown::Attribute(_)) => stop.group,
-        // Not in these cells.
-        Some(Breakdown::Operator | Breakdown::Category) | None => Word::NONE,
+        // Not in these cells: the view was made from rows, divided by it.
+        Some(Breakdown::Attribute(_) | Breakdown::Operator) => stop.group,
+        Some(Breakdown::Category) | None => Word::NONE,
     }
 }
 

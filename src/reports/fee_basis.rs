@@ -66,8 +66,12 @@ pub(super) fn movements<'a>(
 ) {
     let mut accounts = Accounts::of(view, query, spans);
     let currency = query.currency.map(|currency| Word::of(currency.code()));
-    // Bills know neither scene nor cashier: a part cut by them takes its fees from the records.
-    let cut = !query.filter.scene.is_any() || !query.filter.operator.is_any();
+    // Bills know neither scene nor cashier nor basket: a part cut by them takes its fees from the records.
+    let filter = &query.filter;
+    let cut = !filter.scene.is_any()
+        || !filter.operator.is_any()
+        || !filter.category.is_any()
+        || filter.attribute.is_some();
     for stop in stops(view, query, spans) {
         let Some(store) = query.stores.get(stop.store) else { continue };
         for (key, sums) in &stop.block.money {

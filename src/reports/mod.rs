@@ -23,17 +23,16 @@ pub use categories::{
     Categories, CategoriesSection, CategoryRow, ItemFigures, ItemsRow, PRODUCTS_MAX, ProductRow, categories,
 };
 pub use conversion::{Conversion, ConversionRow, ConversionSection, Rates, ValueShare, conversion};
-pub use customers::{CustomerCounts, Customers, PAYMENT_CLASSES, customers};
+pub use customers::{Customers, customers};
 pub use daily_close::{CashCount, CashEntry, CloseRow, CloseSection, DailyClose, daily_close};
 pub use failures::{FailureCode, FailureRow, Failures, Outcomes};
 pub use fees::{Audit, Fees, FeesBreakdownRow, FeesPoint, FeesRow, FeesSection, Verdict, fees};
 pub use figure::{Bucket, BucketState, Compared, FeeSums, Ladder, Pair};
-pub use funnel::{Funnel, FunnelStep, SessionCounts, WAY, funnel};
+pub use funnel::{Funnel, FunnelStep, funnel};
 pub use maturity::Aged;
 pub use overview::{BreakdownRow, HeatCell, Overview, OverviewPoint, OverviewSection, Slice, overview};
 pub use period::{Before, Compare, PERIOD_DAYS_MAX, Period, Span, Step};
-pub use query::{Breakdown, Filter, Query, Selection, Settings, Subject};
-pub use transactions::{
-    Cursor, ListTotals, SEARCH_CHARS_MAX, Search, TRANSACTIONS_PAGE_MAX, TransactionDetail, TransactionList,
-    TransactionRow, Waterfall,
-};
+pub use query::{Breakdown, Filter, Query, Settings, Subject};
+
+pub use crate::analytics::Selection;
+pub use transactions::{SEARCH_CHARS_MAX, Search, Waterfall, day_of, net_minor};

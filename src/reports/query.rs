@@ -1,5 +1,4 @@
-pub use crate::analytics::Selection;
-use crate::analytics::{DivideBy, Grains, RowFilter, Scan, Snapshot, View};
+use crate::analytics::{DivideBy, Grains, RowFilter, Scan, Selection, Snapshot, View};
 use crate::domain::{ContractRate, Currency, DayError, Instant, Range, Store, StoreId};
 
 use super::period::{Compare, Period, Span, Step};
@@ -132,6 +131,23 @@ impl Query {
         Ok(self.scan_of(ranges.collect(), None))
     }
 
+    /// The scans of the two spans that are compared (see [`Span::like`]), for customers and the funnel; `None` without
+    /// an earlier period.
+    ///
+    /// # Errors
+    /// [`DayError`] at the ends of the calendar.
+    pub fn scans_compared(&self) -> Result<Option<(Scan, Scan)>, DayError> {
+        let (mut like, mut before) = (Vec::new(), Vec::new());
+        for span in self.spans()? {
+            let (Some(store), Some(earlier)) = (self.stores.get(span.store), span.before) else {
+                return Ok(None);
+            };
+            like.push((store.id, span.like));
+            before.push((store.id, earlier.like));
+        }
+        Ok(Some((self.scan_of(like, None), self.scan_of(before, None))))
+    }
+
     /// The scan of rows whose view answers this query; when [`Query::needs_rows`] is true. Heavy: the view is made by
     /// [`crate::analytics::scan_view`] on a blocking thread.
     ///
@@ -230,5 +246,22 @@ mod tests {
         assert!(Selection::Only(vec![tea]).takes(tea));
         assert!(!Selection::Except(vec![tea]).takes(tea));
         assert!(Selection::Except(vec![]).is_any());
+    }
+
+    #[test]
+    fn a_scan_filters_and_divides_by_what_cells_do_not_hold() {
+        let mut query = query(Period::Today, at("2026-11-25T06:25:00Z"));
+        query.filter.category = Selection::Only(vec![Word::of("tea")]);
+        query.by = Some(Breakdown::Attribute("table".into()));
+        let scan = query.scan(Subject::Money).unwrap();
+        assert_eq!(scan.divide_by, Some(DivideBy::Attribute("table".into())));
+        assert!(!scan.filter.category.takes(Word::of("cake")));
+        let days: Vec<_> =
+            scan.ranges.iter().map(|(_, range)| (range.until - range.from).num_days()).collect();
+        // Today up to now with a day around it, the day a week ago likewise, and four weeks of times to pay.
+        assert_eq!(days, [2, 3, 28]);
+        let (like, before) = query.scans_compared().unwrap().unwrap();
+        assert_eq!(like.ranges[0].1.until, at("2026-11-25T06:00:00Z"));
+        assert_eq!(before.ranges[0].1.until, at("2026-11-18T06:00:00Z"));
     }
 }
