@@ -87,8 +87,11 @@ impl Database {
             .fetch_optional(self.readers())
             .await?;
         let Some(row) = row else { return Ok(None) };
-        if row.last_seen_ms < (now - SEEN_GRAIN).timestamp_millis() {
-            self.touch_session(row.session_id, now).await?;
+        if row.last_seen_ms < (now - SEEN_GRAIN).timestamp_millis()
+            && let Err(error) = self.touch_session(row.session_id, now).await
+        {
+            // On a full disk pages can still be read.
+            tracing::warn!(%error, "a session's last request was not written down");
         }
         let person = self.complete_person(row.person).await?;
         Ok(Some(Session { id: row.session_id, person }))

@@ -1,6 +1,8 @@
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::door::Door;
 use crate::analytics::SnapshotCell;
 use crate::domain::{Clock, Instant};
 use crate::intake::Intake;
@@ -18,6 +20,8 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<WebConfig>,
+    /// Passwords, sessions, keys and their limits.
+    pub door: Arc<Door>,
 }
 
 /// What the web layer is told at the start and never changes.
@@ -31,4 +35,15 @@ pub struct WebConfig {
     pub database_path: PathBuf,
     /// The token that `/metrics` asks for; without one it answers on the loopback interface only.
     pub metrics_token: Option<String>,
+    /// Scheme, host and port as browsers write them, without a slash at the end: `https://till.example.com`.
+    pub public_origin: String,
+    /// Proxies whose `X-Forwarded-For` is believed; nobody else's is.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl WebConfig {
+    /// True when browsers reach us by https: cookies are then `Secure` and the browser is told to stay with it.
+    pub fn is_https(&self) -> bool {
+        self.public_origin.starts_with("https://")
+    }
 }

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tillwatch::analytics::SnapshotCell;
-use tillwatch::domain::{Clock, FixedClock, instant_from_ms};
+use tillwatch::domain::{Clock, Currency, FixedClock, OrganisationId, Role, StoreSet, instant_from_ms};
 use tillwatch::intake::Intake;
 use tillwatch::lake::Lake;
-use tillwatch::store::{Database, InboxWriter};
+use tillwatch::store::{Database, FirstSetup, InboxWriter, PersonDraft, StoreDraft};
 use tillwatch::telemetry::Metrics;
+use tillwatch::web::door::{Door, DoorKeys, token_hash};
 use tillwatch::web::{AppState, WebConfig};
 
 /// 31 October 2026, 12:00 UTC.
 pub const NOW_MS: i64 = 1_793_448_000_000;
+
+/// Where browsers find the service.
+pub const ORIGIN: &str = "http://127.0.0.1:8080";
 
 pub struct TestService {
     pub state: AppState,
@@ -36,6 +40,7 @@ impl TestService {
             started_at: clock.now() - TimeDelta::hours(1),
             data_dir: folder.path().to_owned(),
             database_path,
+            public_origin: ORIGIN.to_owned(),
             ..WebConfig::default()
         };
         change(&mut config);
@@ -47,11 +52,48 @@ impl TestService {
             metrics,
             config: Arc::new(config),
             clock: shown,
+            door: Arc::new(Door::new(DoorKeys { pepper: [1; 32], forms: [2; 32] })),
             database,
         };
         Self { state, clock, _folder: folder }
     }
+
+    /// Sets the service up with the store `main` and returns the `Cookie` header of its owner, signed in.
+    pub async fn owner(&self) -> (&'static str, String) {
+        let now = self.clock.now();
+        let database = &self.state.database;
+        database.put_setup_token(b"", now + TimeDelta::minutes(30)).await.unwrap();
+        let password_hash = self.state.door.passwords.hash(PASSWORD.to_owned()).await.unwrap();
+        let setup = FirstSetup {
+            organisation_name: "Tea & Co".into(),
+            owner: PersonDraft {
+                email: "owner@example.com".into(),
+                name: "Wang".into(),
+                password_hash,
+                role: Role::Owner,
+                stores: StoreSet::All,
+                language: "en".into(),
+            },
+            store: StoreDraft {
+                organisation: OrganisationId(0),
+                slug: "main".into(),
+                name: "总店".into(),
+                zone: "Asia/Shanghai".parse().unwrap(),
+                cut_off: chrono::NaiveTime::MIN,
+                week_start: chrono::Weekday::Mon,
+                currency: Currency::CNY,
+                language: "zh-Hans".into(),
+            },
+        };
+        let (person, _) = database.complete_setup(&setup, now).await.unwrap();
+        let token = "5e".repeat(32);
+        database.insert_session(&token_hash(&token), person, "test", now).await.unwrap();
+        ("cookie", format!("sid={token}"))
+    }
 }
+
+/// The owner's password.
+pub const PASSWORD: &str = "correct horse battery";
 
 /// The application of a service, as `serve` builds it.
 #[macro_export]
@@ -60,6 +102,7 @@ macro_rules! app {
         actix_web::test::init_service(
             actix_web::App::new()
                 .app_data(actix_web::web::Data::new($service.state.clone()))
+                .wrap(actix_web::middleware::from_fn(tillwatch::web::gate))
                 .wrap(actix_web::middleware::from_fn(tillwatch::web::measure))
                 .configure(tillwatch::web::routes),
         )
