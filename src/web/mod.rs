@@ -3,9 +3,9 @@
 pub mod assets;
 pub mod charts;
 pub mod choices;
-pub mod filters;
 pub mod door;
 pub mod error;
+pub mod filters;
 pub mod form;
 mod gate;
 mod measure;

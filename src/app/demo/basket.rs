@@ -94,7 +94,7 @@ impl Basket {
             .map(|item| Item {
                 unit_amount: item.unit_amount.map(|unit| {
                     let minor = unit * Decimal::from(from.minor_per_major() * per_minor);
-                    minor / Decimal::from(to.minor_per_major())
+                    (minor / Decimal::from(to.minor_per_major())).normalize()
                 }),
                 discount: item.discount.map(|minor| minor * per_minor),
                 line_amount: item.line_amount * per_minor,
@@ -111,7 +111,7 @@ impl Basket {
 }
 
 fn major(minor: i64, currency: Currency) -> Decimal {
-    Decimal::new(minor, currency.exponent())
+    Decimal::new(minor, currency.exponent()).normalize()
 }
 
 #[cfg(test)]

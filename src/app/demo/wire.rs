@@ -165,3 +165,75 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{NaiveTime, Weekday};
+
+    use super::super::history::{History, Outline};
+    use super::super::shops::SHOPS;
+    use super::*;
+    use crate::domain::{OrganisationId, Store, StoreId};
+    use crate::intake::Pseudonyms;
+    use crate::intake::api::{BodyFormat, RowContext, parse_checkout_events, parse_transactions};
+
+    fn stores() -> Vec<Store> {
+        let ids = 1_i64..;
+        SHOPS
+            .iter()
+            .zip(ids)
+            .map(|(shop, id)| Store {
+                id: StoreId(id),
+                organisation: OrganisationId(1),
+                slug: shop.slug.into(),
+                name: shop.name.into(),
+                zone: shop.zone,
+                cut_off: NaiveTime::MIN,
+                week_start: Weekday::Mon,
+                currency: shop.currency(),
+                language: shop.language.into(),
+            })
+            .collect()
+    }
+
+    fn slug(store: StoreId) -> &'static str {
+        SHOPS[usize::try_from(store.0 - 1).unwrap()].slug
+    }
+
+    #[test]
+    fn the_api_reads_every_record_of_the_demo_as_it_is() {
+        let until: Instant = "2026-11-25T06:30:00Z".parse().unwrap();
+        let pseudonyms = Pseudonyms::new([3; 32]);
+        let stores = stores();
+        let context = RowContext { now: until, stores: &stores, test: false, pseudonyms: &pseudonyms };
+        let outline = Outline { seed: 9, days: 2, until, stores: [StoreId(1), StoreId(2), StoreId(3)] };
+        for mut bundle in History::of(outline) {
+            let json = |rows: Vec<Value>| rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+            let body =
+                json(bundle.transactions.iter().map(|one| transaction_json(one, slug(one.store))).collect());
+            let batch = parse_transactions(body.as_bytes(), BodyFormat::Lines, &context);
+            for one in &mut bundle.transactions {
+                one.customer = one.customer.take().map(|raw| pseudonyms.of("customer", "", &raw));
+                let fingerprint = one.payment_fingerprint.take();
+                one.payment_fingerprint =
+                    fingerprint.map(|raw| pseudonyms.of("payment_fingerprint", "", &raw));
+            }
+            if bundle.transactions.is_empty() {
+                continue;
+            }
+            let batch = batch.unwrap();
+            assert_eq!(batch.errors, []);
+            for (sent, read) in bundle.transactions.iter().zip(&batch.rows) {
+                assert_eq!(sent, read);
+            }
+            assert_eq!(batch.rows.len(), bundle.transactions.len());
+
+            let body =
+                json(bundle.checkout_events.iter().map(|one| event_json(one, slug(one.store))).collect());
+            if let Ok(batch) = parse_checkout_events(body.as_bytes(), BodyFormat::Lines, &context) {
+                assert_eq!(batch.errors, []);
+                assert_eq!(batch.rows.len(), bundle.checkout_events.len());
+            }
+        }
+    }
+}
