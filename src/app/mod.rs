@@ -1,8 +1,13 @@
 //! Configuration, startup, shutdown, commands.
 
+pub mod cli;
+pub mod config;
+mod data_folder;
 pub mod demo;
+mod server;
+mod start;
 
-/// Runs the command of this process.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
-}
+pub use cli::run;
+pub use data_folder::{DataFolder, InUse, secret_of};
+pub use server::bind;
+pub use start::{Running, door_keys, start};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::door::Door;
 use crate::analytics::SnapshotCell;
 use crate::domain::{Clock, Instant};
-use crate::intake::Intake;
+use crate::intake::{Intake, Pseudonyms};
 use crate::lake::Lake;
 use crate::store::Database;
 use crate::telemetry::Metrics;
@@ -17,6 +17,8 @@ pub struct AppState {
     pub snapshots: Arc<SnapshotCell>,
     pub lake: Arc<Lake>,
     pub intake: Arc<Intake>,
+    /// Turns references to people into keyed hashes.
+    pub pseudonyms: Arc<Pseudonyms>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<WebConfig>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tillwatch::analytics::SnapshotCell;
 use tillwatch::domain::{Clock, Currency, FixedClock, OrganisationId, Role, StoreSet, instant_from_ms};
-use tillwatch::intake::Intake;
+use tillwatch::intake::{Intake, Pseudonyms};
 use tillwatch::lake::Lake;
 use tillwatch::store::{Database, FirstSetup, InboxWriter, PersonDraft, StoreDraft};
 use tillwatch::telemetry::Metrics;
@@ -48,6 +48,7 @@ impl TestService {
         let state = AppState {
             intake: Arc::new(Intake::new(database.clone(), writer, Arc::clone(&shown), Arc::clone(&metrics))),
             lake: Arc::new(Lake::open(&folder.path().join("lake")).unwrap()),
+            pseudonyms: Arc::new(Pseudonyms::new([3; 32])),
             snapshots: Arc::new(SnapshotCell::default()),
             metrics,
             config: Arc::new(config),

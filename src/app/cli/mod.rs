@@ -1,0 +1,60 @@
+//! Commands: one file each. A command's options are its file's `Options`, its work is its file's `run`.
+
+mod check_config;
+mod key;
+mod serve;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tillwatch (账衡) watches the till: what was earned, what it cost, what sells, and what is going wrong.
+#[derive(Parser, Debug)]
+#[command(version, about, propagate_version = true)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Run the server; at the first start it prints a link for setting it up
+    Serve(serve::Options),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(key::Action),
+    /// People who may sign in
+    #[command(subcommand)]
+    User(user::Action),
+    /// Print the settings that are in force, without secrets
+    CheckConfig(check_config::Options),
+}
+
+/// Runs the command of this process.
+pub fn run() -> ExitCode {
+    let command = Command::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tillwatch: the runtime could not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match command.action {
+            Action::Serve(options) => serve::run(options).await,
+            Action::Key(action) => key::run(action).await,
+            Action::User(action) => user::run(action).await,
+            Action::CheckConfig(options) => check_config::run(&options),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The whole chain on one line: what was being done, and why it failed.
+            eprintln!("tillwatch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Puts the rooms together and takes them apart again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinHandle;
+
+use crate::analytics::SnapshotCell;
+use crate::domain::Clock;
+use crate::intake::{Intake, Pseudonyms};
+use crate::jobs::{Expire, Fold, JobContext, Runner};
+use crate::lake::Lake;
+use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX};
+use crate::telemetry::Metrics;
+use crate::web::door::{Door, DoorKeys};
+use crate::web::{AppState, WebConfig};
+
+use super::config::Config;
+use super::data_folder::DataFolder;
+
+/// How long jobs may take to finish at the end.
+const JOBS_STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long the last commit may take at the end.
+const WRITER_STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Everything that runs, but for the HTTP server.
+pub struct Running {
+    pub state: AppState,
+    runner: Runner,
+    writer: JoinHandle<()>,
+    _folder: DataFolder,
+}
+
+/// Opens the data folder and starts the writer and the jobs on the present runtime (a multi-threaded one: Polars
+/// panics when called from a single-threaded one).
+///
+/// # Errors
+/// What stands in the way, in a sentence.
+pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    let folder = DataFolder::open(&config.data_dir)?;
+    let secret = folder.secret()?;
+    let database_path = config.database_path();
+    let database = Database::open(&database_path).await.context("opening the database")?;
+    let snapshot = database.load_snapshot().await.context("reading the rollups")?;
+    let metrics = Arc::new(Metrics::new().context("defining the metrics")?);
+    metrics.set_intake_queue_capacity(QUEUE_ROWS_MAX);
+    metrics.snapshot_published(snapshot.folded_at);
+    let snapshots = Arc::new(SnapshotCell::new(snapshot));
+    let lake = Lake::open(&folder.path().join("lake")).context("opening the lake")?;
+    let (inbox, writer) = InboxWriter::start(database.clone());
+    let intake = Arc::new(Intake::new(database.clone(), inbox, Arc::clone(&clock), Arc::clone(&metrics)));
+
+    let context = JobContext {
+        database: database.clone(),
+        clock: Arc::clone(&clock),
+        snapshots: Arc::clone(&snapshots),
+        metrics: Arc::clone(&metrics),
+    };
+    let mut runner = Runner::new(context);
+    runner.spawn(Fold::new(lake.clone()));
+    runner.spawn(Expire::new(lake.clone()));
+
+    let web = WebConfig {
+        started_at: clock.now(),
+        data_dir: folder.path().to_owned(),
+        database_path,
+        metrics_token: config.metrics_token.clone(),
+        public_origin: config.public_origin.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+    };
+    let state = AppState {
+        database,
+        snapshots,
+        lake: Arc::new(lake),
+        intake,
+        pseudonyms: Arc::new(Pseudonyms::new(derived(&secret, "tillwatch 2026-11 pseudonyms"))),
+        clock,
+        metrics,
+        config: Arc::new(web),
+        door: Arc::new(Door::new(door_keys(&secret))),
+    };
+    Ok(Running { state, runner, writer, _folder: folder })
+}
+
+/// The keys of the door, derived from the installation's secret.
+pub fn door_keys(secret: &[u8; 32]) -> DoorKeys {
+    DoorKeys {
+        pepper: derived(secret, "tillwatch 2026-11 API key secrets"),
+        forms: derived(secret, "tillwatch 2026-11 form tokens"),
+    }
+}
+
+/// A key for one purpose, derived from the installation's secret.
+fn derived(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
+    blake3::derive_key(purpose, secret)
+}
+
+impl Running {
+    /// Stops jobs, commits what was accepted, closes the database. Call it after the HTTP server has stopped.
+    pub async fn stop(self) {
+        self.runner.stop(JOBS_STOP_WITHIN).await;
+        let database = self.state.database.clone();
+        // The writer ends when the last door to it is gone and its queue is empty.
+        drop(self.state);
+        if tokio::time::timeout(WRITER_STOP_WITHIN, self.writer).await.is_err() {
+            tracing::warn!("the inbox writer did not end in time");
+        }
+        database.close().await;
+    }
+}
