@@ -157,8 +157,15 @@ impl Intake {
         if count > BATCH_ROWS_MAX {
             return Err(IntakeError::TooManyRows(count));
         }
+        let timer = std::time::Instant::now();
         let answer = self.writer.append(rows, count * ROW_BYTES_GUESS, now).await;
         self.metrics.set_intake_queue(self.writer.queued_rows());
+        match &answer {
+            Ok(_) => self.metrics.database_took("append_batch", timer.elapsed().as_secs_f64()),
+            // A full queue is no fault of the database, and it never saw these rows.
+            Err(Refused::QueueFull) => {}
+            Err(_) => self.metrics.database_failed("append_batch", "not_committed"),
+        }
         match answer {
             Ok(seq) => {
                 self.metrics.records_accepted(&arrivals, now);

@@ -98,7 +98,14 @@ impl Fold {
 
         let changes = folded.changes.clone();
         let commit = folded.into_commit(&base, &seqs, token, at);
-        let version = match context.database.commit_fold(&commit).await {
+        let timer = std::time::Instant::now();
+        let committed = context.database.commit_fold(&commit).await;
+        match &committed {
+            Ok(_) => context.metrics.database_took("commit_fold", timer.elapsed().as_secs_f64()),
+            Err(StoreError::Conflict(_)) => context.metrics.database_failed("commit_fold", "conflict"),
+            Err(_) => context.metrics.database_failed("commit_fold", "not_committed"),
+        }
+        let version = match committed {
             Ok(version) => version,
             Err(StoreError::Unavailable(error)) => {
                 // Unknown outcome: the token in the database says whether this fold won. Its files stay either way.

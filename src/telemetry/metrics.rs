@@ -45,7 +45,6 @@ pub struct Metrics {
     pub(super) ingest_last_received_timestamp_seconds: Guarded<GaugeVec>,
     pub(super) ingest_queue_events: IntGauge,
     pub(super) ingest_queue_capacity_events: IntGauge,
-    pub(super) webhook_rejections_total: Guarded<IntCounterVec>,
 
     pub(super) fold_rows_total: Guarded<IntCounterVec>,
     pub(super) fold_duration_seconds: Histogram,
@@ -142,12 +141,6 @@ impl Metrics {
             ingest_queue_capacity_events: define.gauge(
                 "ingest_queue_capacity_events",
                 "Records the intake queue holds before it answers 429.",
-            )?,
-            webhook_rejections_total: define.counters(
-                "webhook_rejections_total",
-                "Webhook calls refused, by reason.",
-                &["provider", "reason"],
-                2,
             )?,
 
             fold_rows_total: define.counters(

@@ -76,7 +76,6 @@ fn used() -> Metrics {
     metrics.ingest_lag_seconds.with(&["alipay"]).observe(1.0);
     metrics.ingest_last_event_timestamp_seconds.with(&["alipay"]).set(1.0);
     metrics.ingest_last_received_timestamp_seconds.with(&["alipay"]).set(1.0);
-    metrics.webhook_rejected("alipay", "signature");
     metrics.attempts_ended(provider, None, super::Outcome::Succeeded, 1);
     metrics.orders_ended(provider, None, super::Outcome::Failed, 1);
     metrics.attempts_failed(provider, None, "technical", 1);

@@ -130,11 +130,6 @@ impl Metrics {
         self.ingest_queue_capacity_events.set(clamped(rows));
     }
 
-    /// A webhook call was refused; `reason` is one of a few fixed words.
-    pub fn webhook_rejected(&self, provider: &str, reason: &str) {
-        self.webhook_rejections_total.with(&[provider, reason]).inc();
-    }
-
     fn count_accepted(
         &self,
         counts: HashMap<(&str, &str, IngestResult), u64>,
@@ -326,14 +321,6 @@ impl Metrics {
         }
     }
 
-    /// When a task last succeeded, as far as this process knows.
-    pub fn task_last_success(&self, task: &str) -> Option<Instant> {
-        // Whole seconds of Unix time: far inside what an f64 holds exactly.
-        #[expect(clippy::cast_possible_truncation, reason = "set from a whole i64 of seconds")]
-        let second = self.task_last_success_timestamp_seconds.with(&[task]).get() as i64;
-        (second > 0).then(|| crate::domain::instant_from_ms(second * 1000))
-    }
-
     /// Connections for reading, in use and idle.
     pub fn set_database_connections(&self, in_use: u32, idle: u32, most: u32) {
         self.db_connections.with(&["in_use"]).set(f64::from(in_use));
@@ -465,7 +452,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.task_ran("fold", RunResult::Succeeded, 0.1, instant_from_ms(5000));
         metrics.task_ran("fold", RunResult::Succeeded, 0.1, instant_from_ms(3000));
-        assert_eq!(metrics.task_last_success("fold"), Some(instant_from_ms(5000)));
-        assert_eq!(metrics.task_last_success("notify"), None);
+        let shown = "tillwatch_task_last_success_timestamp_seconds{task=\"fold\"} 5\n";
+        assert!(text(&metrics).contains(shown));
     }
 }
