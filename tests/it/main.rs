@@ -7,4 +7,5 @@ mod layout;
 mod probes;
 mod service;
 mod statements;
+mod status_page;
 mod whole_line;

@@ -4,6 +4,7 @@ mod account;
 mod home;
 mod login;
 mod setup;
+mod status;
 mod store_fields;
 
 pub use home::nowhere;
@@ -17,5 +18,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(account::routes)
         .configure(home::routes)
         .configure(login::routes)
-        .configure(setup::routes);
+        .configure(setup::routes)
+        .configure(status::routes);
 }
