@@ -4,6 +4,7 @@ mod accept;
 pub mod api;
 pub mod bills;
 mod card_number;
+pub mod mapping;
 mod pseudonym;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Intake, IntakeError};

@@ -25,6 +25,7 @@ pub use refusal::Refusal;
 pub use rejection::{Fault, RejectCode, RejectedLine};
 pub use spool::{FILE_BYTES_MAX, LINE_BYTES_MAX, RATIO_MAX, Spool, SpoolError, encoding_of};
 pub use totals::TotalsCheck;
+pub(super) use values::{decimal, id, in_range, minor};
 
 use super::Pseudonyms;
 use crate::domain::{Instant, LedgerLine, StoreId};

@@ -1,7 +1,7 @@
 /// Longest redacted line that is kept.
 const RAW_CHARS_MAX: usize = 2_000;
 /// Longest quoted cell in a sentence.
-const CELL_CHARS_MAX: usize = 40;
+const CELL_CHARS_MAX: usize = 80;
 
 /// Why one line of a file is not taken; the others are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,8 @@ pub enum RejectCode {
     UnknownKind,
     UnknownStatus,
     UnknownCurrency,
+    /// A provider's or method's word is no lower-case slug.
+    NotASlug,
     CardNumber,
     /// The mapping rejects such lines.
     RejectedByMapping,
@@ -38,7 +40,7 @@ pub enum RejectCode {
 
 impl RejectCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ColumnCount,
         Self::Missing,
         Self::TooLong,
@@ -53,6 +55,7 @@ impl RejectCode {
         Self::UnknownKind,
         Self::UnknownStatus,
         Self::UnknownCurrency,
+        Self::NotASlug,
         Self::CardNumber,
         Self::RejectedByMapping,
         Self::TransactionRejected,
@@ -77,6 +80,7 @@ impl RejectCode {
             Self::UnknownKind => "unknown_kind",
             Self::UnknownStatus => "unknown_status",
             Self::UnknownCurrency => "unknown_currency",
+            Self::NotASlug => "not_a_slug",
             Self::CardNumber => "pan_suspected",
             Self::RejectedByMapping => "rejected_by_mapping",
             Self::TransactionRejected => "transaction_rejected",
@@ -101,6 +105,7 @@ impl RejectCode {
             Self::UnknownKind => "this kind of line is unknown",
             Self::UnknownStatus => "this status is unknown",
             Self::UnknownCurrency => "this currency is unknown",
+            Self::NotASlug => "this must be lower-case letters, digits, `_` or `-`",
             Self::CardNumber => "the text looks like a card number; the line was not kept",
             Self::RejectedByMapping => "the mapping rejects such lines",
             Self::TransactionRejected => "another line of this transaction was rejected",

@@ -13,7 +13,7 @@ pub const TEXT_CHARS_MAX: usize = 256;
 /// How far in the future a row may be.
 const FUTURE_MAX: TimeDelta = TimeDelta::hours(24);
 /// No row of a shop is older.
-const YEAR_MIN: i32 = 1990;
+const YEAR_MIN: i32 = 2000;
 const BEIJING_SECONDS: i32 = 8 * 3600;
 
 /// A decimal number as bills print it: sign, digits, one point. No exponent, no thousands separator.
