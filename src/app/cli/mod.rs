@@ -1,6 +1,7 @@
 //! Commands: one file each. A command's options are its file's `Options`, its work is its file's `run`.
 
 mod check_config;
+mod demo;
 mod key;
 mod serve;
 mod user;
@@ -21,6 +22,8 @@ struct Command {
 enum Action {
     /// Run the server; at the first start it prints a link for setting it up
     Serve(serve::Options),
+    /// Serve three made-up stores with a history and live payments: nothing to set, nothing is kept
+    Demo(demo::Options),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(key::Action),
@@ -44,6 +47,7 @@ pub fn run() -> ExitCode {
     let outcome = runtime.block_on(async {
         match command.action {
             Action::Serve(options) => serve::run(options).await,
+            Action::Demo(options) => demo::run(options).await,
             Action::Key(action) => key::run(action).await,
             Action::User(action) => user::run(action).await,
             Action::CheckConfig(options) => check_config::run(&options),

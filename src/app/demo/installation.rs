@@ -1,8 +1,13 @@
+use anyhow::{Context, bail};
 use chrono::{NaiveTime, Weekday};
 
 use super::shops::SHOPS;
-use crate::domain::{ContractRate, Instant, OrganisationId, Rounding, StoreId, Word};
-use crate::store::{Database, StoreDraft, StoreError};
+use crate::domain::{
+    ContractRate, Instant, KeyMode, KeyScope, OrganisationId, Role, Rounding, StoreId, StoreSet, Word,
+};
+use crate::store::{ApiKeyRecord, Database, PersonDraft, StoreDraft, StoreError};
+use crate::web::AppState;
+use crate::web::door::random_hex;
 
 /// Who owns the demo's stores.
 pub const ORGANISATION: &str = "三岸商行 Three Shores";
@@ -23,6 +28,101 @@ const CONTRACTS: [(usize, &str, Option<&str>, u32, i64); 13] = [
     (2, "paypal", None, 29_000, 30),
     (2, "truelayer", None, 0, 25),
 ];
+
+/// Who signs in.
+const OWNER_EMAIL: &str = "owner@demo.example";
+/// The setting that tells a demo's folder from any other, and the end of its history.
+const SETTING: &str = "demo_until_ms";
+
+/// How the owner signs in.
+#[derive(Debug)]
+pub struct Login {
+    pub email: &'static str,
+    pub password: String,
+}
+
+/// A data folder that is ready for a demo.
+#[derive(Debug)]
+pub struct Demo {
+    pub stores: [StoreId; 3],
+    pub login: Login,
+    /// An API key that may send for all stores.
+    pub key: String,
+    /// False when the folder held a demo before.
+    pub is_new: bool,
+    /// The end of the history in the folder.
+    pub until: Instant,
+}
+
+/// Makes organisation, stores, contracts, owner and key; in a folder of an earlier demo only a new password and key.
+///
+/// # Errors
+/// When the folder holds something else than a demo, or the database does not answer.
+pub async fn prepare(state: &AppState, until: Instant) -> anyhow::Result<Demo> {
+    let (database, now) = (&state.database, state.clock.now());
+    let password = random_hex::<8>()?;
+    let password_hash = state.door.passwords.hash(password.clone()).await?;
+    let login = Login { email: OWNER_EMAIL, password };
+    if let Some(known) = database.organisation().await? {
+        let Some(ended) = database.setting(SETTING).await?.and_then(|text| text.parse().ok()) else {
+            bail!("the folder holds an installation that is not a demo; give another --data-dir");
+        };
+        let stores = stores_of(database).await?;
+        database.set_password(OWNER_EMAIL, &password_hash, now).await?;
+        let key = add_key(state, known.id).await?;
+        return Ok(Demo { stores, login, key, is_new: false, until: crate::domain::instant_from_ms(ended) });
+    }
+    let stores = add_stores(database, now).await?;
+    add_contracts(database, stores, now).await?;
+    let Some(organisation) = database.organisation().await? else { bail!("the organisation is gone") };
+    let owner = PersonDraft {
+        email: OWNER_EMAIL.to_owned(),
+        name: "Demo".to_owned(),
+        password_hash,
+        role: Role::Owner,
+        stores: StoreSet::All,
+        language: String::new(),
+    };
+    database.insert_person(organisation.id, &owner, now).await.context("adding the owner")?;
+    let key = add_key(state, organisation.id).await?;
+    Ok(Demo { stores, login, key, is_new: true, until })
+}
+
+/// Notes that the history is whole: only then is a folder a demo's.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn finish(database: &Database, until: Instant, now: Instant) -> Result<(), StoreError> {
+    database.put_setting(SETTING, &until.timestamp_millis().to_string(), now).await
+}
+
+async fn stores_of(database: &Database) -> anyhow::Result<[StoreId; 3]> {
+    let known = database.stores().await?;
+    let mut stores = [StoreId(0); 3];
+    for (id, shop) in stores.iter_mut().zip(&SHOPS) {
+        let found = known.iter().find(|store| store.slug == shop.slug);
+        *id = found.with_context(|| format!("the demo's store {} is gone", shop.slug))?.id;
+    }
+    Ok(stores)
+}
+
+async fn add_key(state: &AppState, organisation: OrganisationId) -> anyhow::Result<String> {
+    let (key, secret_hmac) = state.door.make_key(KeyMode::Live)?;
+    let record = ApiKeyRecord {
+        id: key.id().to_owned(),
+        organisation,
+        name: "demo".to_owned(),
+        scope: KeyScope::Ingest,
+        mode: KeyMode::Live,
+        stores: StoreSet::All,
+        secret_hmac,
+        created_at: state.clock.now(),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    state.database.insert_api_key(&record).await.context("storing the key")?;
+    Ok(key.reveal().to_owned())
+}
 
 /// Adds the organisation and its three stores, in the order of [`SHOPS`].
 ///
