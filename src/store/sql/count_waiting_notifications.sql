@@ -1,0 +1,1 @@
+select count(*) from notification_outbox where state = 'waiting'

@@ -1,0 +1,1 @@
+delete from alert_channel where id = $1

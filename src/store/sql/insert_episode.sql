@@ -1,0 +1,7 @@
+insert into alert_episode (
+    kind, store_id, provider, subject, state, severity, onset_at_ms, pending_at_ms, fired_at_ms, resolved_at_ms,
+    evaluated_at_ms, rounds, calm_since_ms, frozen, found_late, lost_minor, lost_currency, evidence, ack_by,
+    ack_reason, ack_at_ms, ack_until_ms
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, '', '', null, null)
+returning id
