@@ -21,7 +21,7 @@ const FEE_DAYS_READ: i64 = 62;
 pub struct Sources {
     pub stores: Vec<Store>,
     pub contracts: Vec<ContractRate>,
-    /// Accounts whose records come by file: nothing of theirs is ever live, so their silence means nothing.
+    /// Accounts whose records come by file: nothing of theirs is live, so their silence means nothing.
     pub by_file: BTreeSet<(StoreId, Word)>,
     /// Known episodes: their spans never count as usual.
     pub episodes: Vec<(Scope, Range)>,
@@ -51,6 +51,8 @@ pub fn gather(snapshot: &Snapshot, sources: &Sources, at: Instant) -> Inputs {
 struct Cells {
     hours: BTreeMap<Word, BTreeMap<i64, HourCell>>,
     refunders: BTreeMap<(i64, Word), i64>,
+    /// Accounts of the live feed by provider.
+    accounts: BTreeMap<Word, BTreeSet<Word>>,
     /// Paid groups and amount by provider and currency.
     paid: BTreeMap<Word, BTreeMap<Word, (i64, i128)>>,
 }
@@ -74,6 +76,9 @@ impl Cells {
             }
         }
         for (key, sums) in &block.money {
+            if key.feed == Feed::Live {
+                self.accounts.entry(key.provider).or_default().insert(key.account);
+            }
             if key.feed == Feed::Live && key.kind == MoneyKind::Refund {
                 let hour = hour_of(key.slot.starts_at(day));
                 let cell = self.hours.entry(key.provider).or_default().entry(hour).or_default();
@@ -109,7 +114,9 @@ fn gather_series(
     let mut whole = empty();
     whole.refunders = cells.refunders;
     for (provider, hours) in cells.hours {
-        if sources.by_file.contains(&(store.id, provider)) {
+        let accounts = cells.accounts.get(&provider);
+        let by_file = |account: &Word| sources.by_file.contains(&(store.id, *account));
+        if accounts.is_some_and(|accounts| accounts.iter().all(by_file)) {
             continue;
         }
         let mut series = empty();

@@ -206,6 +206,7 @@ impl Baseline {
             refund_size: refund_size(series, first, last),
         };
         learned.spread = learned.measure_spread(series, first, last, all.judged);
+        learned.refund_size = learned.refund_size.min(learned.hourly_refund_size(series, first, last));
         learned.level = learned.measure_level(series, last);
         Some(learned)
     }
@@ -223,6 +224,18 @@ impl Baseline {
     /// Refunds usual in a whole hour: they follow the orders of the day.
     pub fn refunds_in(&self, series: &Series, hour: i64) -> f64 {
         self.volume[series.cell_of(hour)] * self.weekly_refunds / self.weekly_orders.max(1.0)
+    }
+
+    /// How clumped refunds are from hour to hour, by least squares: (r − μ)² = μ + μ² ÷ size.
+    fn hourly_refund_size(&self, series: &Series, first: i64, last: i64) -> f64 {
+        let (mut over, mut information) = (0.0, 0.0);
+        for (hour, cell) in series.usual_hours(first, last) {
+            let usual = self.refunds_in(series, hour);
+            let residual = cell.refunds as f64 - usual;
+            over += residual * residual - usual;
+            information += usual * usual;
+        }
+        if over > 0.0 { (information / over).clamp(1.0, 100.0) } else { 100.0 }
     }
 
     fn measure_level(&self, series: &Series, last: i64) -> f64 {

@@ -149,6 +149,18 @@ impl Database {
         Ok(true)
     }
 
+    /// Which feed is counted for each account, by store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sources_of_record(&self) -> Result<Vec<(StoreId, Word, String)>, StoreError> {
+        let rows: Vec<(i64, String, String)> =
+            sqlx::query_as(include_str!("sql/list_sources_of_record.sql")).fetch_all(self.readers()).await?;
+        let read =
+            |(store, account, source): (i64, String, String)| (StoreId(store), Word::of(&account), source);
+        Ok(rows.into_iter().map(read).collect())
+    }
+
     /// Deletes episodes resolved before then, with their timelines.
     ///
     /// # Errors
