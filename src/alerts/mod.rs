@@ -1,7 +1,7 @@
 //! Detectors' verdicts, the state machine, episodes, sentences. Pure: no SQL, no HTTP, no clock.
 //!
 //! Each detector judges one scope at one moment from its own past and answers with a [`Verdict`]; [`advance`] turns
-//! verdicts into an [`Episode`]; [`sentence`] says in Chinese or English what happened. Start reading at [`evaluate`].
+//! verdicts into an [`Episode`]; [`sentence()`] says in Chinese or English what happened. Start reading at [`evaluate()`].
 
 pub mod bills;
 mod episode;
