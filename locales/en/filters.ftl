@@ -52,3 +52,5 @@ by-scene = By scene
 by-operator = By cashier
 by-category = By category
 currency-all = All currencies
+filter-kind = Kind
+filter-after = place in the list

@@ -52,3 +52,5 @@ by-scene = 按支付场景
 by-operator = 按收银员
 by-category = 按品类
 currency-all = 全部币种
+filter-kind = 类型
+filter-after = 列表位置

@@ -1,5 +1,6 @@
 //! Routes, pages, charts, exports, the door.
 
+pub mod asked;
 pub mod assets;
 pub mod charts;
 pub mod choices;
@@ -8,6 +9,8 @@ pub mod error;
 pub mod filters;
 pub mod form;
 mod gate;
+mod head;
+mod kpi;
 mod measure;
 pub mod numbers;
 pub mod page;
@@ -15,6 +18,7 @@ mod pages;
 mod probes;
 pub mod respond;
 mod routes;
+pub mod sheet;
 mod state;
 pub mod texts;
 

@@ -191,12 +191,17 @@ impl Page {
     }
 
     /// The name of a word of a set (`provider`, `method`, `scene`, `status` …): the text of `{set}-{word}`, the
-    /// word itself when we have no name for it, "not given" when it is empty.
+    /// word itself when we have no name for it, `{set}-none` or "not given" when it is empty.
     pub fn word(&self, set: &str, word: &str) -> String {
         if word.is_empty() {
-            return self.t("word-none");
+            return self.language.find(&format!("{set}-none")).unwrap_or_else(|| self.t("word-none"));
         }
         self.language.find(&format!("{set}-{word}")).unwrap_or_else(|| word.to_owned())
+    }
+
+    /// The text of `{set}-{index}`, e.g. a weekday's name (Monday is 0).
+    pub fn numbered(&self, set: &str, index: usize) -> String {
+        self.language.t(&format!("{set}-{index}"))
     }
 
     /// An amount of minor units; "–" when not known.

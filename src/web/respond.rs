@@ -27,54 +27,41 @@ pub fn html(request: &HttpRequest, status: StatusCode, body: String) -> HttpResp
     finish(request, answer, body.into_bytes())
 }
 
-/// A report as a page; answered with 304 and without rendering when the reader has it already.
-///
-/// `state` is what the report was made from: data version, resolved days, settings. Language, theme, person, open
-/// alerts and the build are taken from the page.
-///
-/// # Errors
-/// What `render` says.
-pub fn report<E>(
-    request: &HttpRequest,
-    page: &Page,
-    state: &str,
-    render: impl FnOnce() -> Result<String, E>,
-) -> Result<HttpResponse, E> {
-    let tag = tag_of(&[&page.fingerprint(), state]);
-    if has(request, &tag) {
-        return Ok(not_modified(&tag));
-    }
-    let body = render()?;
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((CONTENT_TYPE, "text/html; charset=utf-8"));
-    tagged(&mut answer, &tag);
-    Ok(finish(request, answer, body.into_bytes()))
+/// A strong tag of everything an answer depends on: the page's language, theme, person and path, the build, and
+/// `state`, what the report was made from (data version, resolved days, settings).
+pub fn tag(page: &Page, state: &[&str]) -> String {
+    let fingerprint = page.fingerprint();
+    let parts: Vec<&str> = std::iter::once(fingerprint.as_str()).chain(state.iter().copied()).collect();
+    tag_of(&parts)
 }
 
-/// A report as a CSV file, tagged as [`report`] is.
-///
-/// # Errors
-/// What `render` says.
-pub fn csv<E>(
-    request: &HttpRequest,
-    page: &Page,
-    state: &str,
-    file_name: &str,
-    render: impl FnOnce() -> Result<Vec<u8>, E>,
-) -> Result<HttpResponse, E> {
-    let tag = tag_of(&[&page.fingerprint(), state, "csv"]);
-    if has(request, &tag) {
-        return Ok(not_modified(&tag));
-    }
-    let body = render()?;
+/// The answer 304 when the reader has what this tag stands for already.
+pub fn unchanged(request: &HttpRequest, tag: &str) -> Option<HttpResponse> {
+    has(request, tag).then(|| {
+        let mut answer = HttpResponse::NotModified();
+        tagged(&mut answer, tag);
+        answer.finish()
+    })
+}
+
+/// A report as a page.
+pub fn tagged_html(request: &HttpRequest, tag: &str, body: Vec<u8>) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, "text/html; charset=utf-8"));
+    tagged(&mut answer, tag);
+    finish(request, answer, body)
+}
+
+/// A report as a CSV file.
+pub fn tagged_csv(request: &HttpRequest, tag: &str, file_name: &str, body: Vec<u8>) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     let name: String =
         file_name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     answer
         .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
-    tagged(&mut answer, &tag);
-    Ok(finish(request, answer, body))
+    tagged(&mut answer, tag);
+    finish(request, answer, body)
 }
 
 /// A strong tag of everything an answer depends on.
@@ -101,12 +88,6 @@ fn has(request: &HttpRequest, tag: &str) -> bool {
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
     // A proxy that compresses may have made the tag weak.
     known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
-}
-
-fn not_modified(tag: &str) -> HttpResponse {
-    let mut answer = HttpResponse::NotModified();
-    tagged(&mut answer, tag);
-    answer.finish()
 }
 
 fn tagged(answer: &mut HttpResponseBuilder, tag: &str) {
@@ -140,8 +121,6 @@ fn finish(request: &HttpRequest, mut answer: HttpResponseBuilder, body: Vec<u8>)
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -158,7 +137,8 @@ mod tests {
 
     fn answer(tag: Option<&str>, language: &str, state: &str) -> HttpResponse {
         let (request, page) = ask(tag, language);
-        report(&request, &page, state, || Ok::<_, Infallible>("<p>…</p>".to_owned())).unwrap()
+        let tag = super::tag(&page, &[state]);
+        unchanged(&request, &tag).unwrap_or_else(|| tagged_html(&request, &tag, b"<p>...</p>".to_vec()))
     }
 
     #[test]

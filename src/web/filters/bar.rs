@@ -40,6 +40,8 @@ pub struct Options {
     pub compares: bool,
     /// True where the page searches.
     pub searches: bool,
+    /// Parameters that only this page knows, with the words they take.
+    pub own: Vec<(&'static str, Vec<&'static str>)>,
 }
 
 /// The bar above a report: a form that works without a script, the filters in force, the way to other days.
@@ -120,7 +122,7 @@ impl<'a> FilterBar<'a> {
             .filter(|_| options.compares)
             .map(|(word, _)| choice(word, page.word("compare", word), word == &compare))
             .collect();
-        let selections: Vec<_> = SELECTIONS
+        let selections: Vec<(&str, String, Vec<Choice>)> = SELECTIONS
             .into_iter()
             .filter_map(|name| {
                 let (_, words) = options.selections.iter().find(|(known, _)| *known == name)?;
@@ -128,6 +130,11 @@ impl<'a> FilterBar<'a> {
                 (choices.len() > 1).then(|| (name, page.word("filter", name), choices))
             })
             .collect();
+        let own_selections = options.own.iter().map(|(name, words)| {
+            let words = words.iter().map(|word| Word::of(word)).collect();
+            (*name, page.word("filter", name), selection_choices(page, name, &words, value(name)))
+        });
+        let selections = selections.into_iter().chain(own_selections).collect();
         let attribute = values
             .iter()
             .find(|(name, _)| name.starts_with("attr."))
@@ -142,7 +149,9 @@ impl<'a> FilterBar<'a> {
             comparisons,
             breakdowns: breakdown_choices(page, options, value("by")),
             currencies: currency_choices(page, options, value("cur")),
-            narrowed: attribute.is_some() || SELECTIONS.iter().any(|name| !value(name).is_empty()),
+            narrowed: attribute.is_some()
+                || SELECTIONS.iter().any(|name| !value(name).is_empty())
+                || options.own.iter().any(|(name, _)| !value(name).is_empty()),
             selections,
             attribute,
             search: options.searches.then(|| value("q").to_owned()),
@@ -271,11 +280,12 @@ fn chips(page: &Page, filters: &Filters, path: &str) -> Vec<Chip> {
             page.t_with("filter-is", &[("field", page.t("filter-search").into()), ("value", search.into())]);
         chips.push(Chip { text, url: format!("{path}{}", filters.without("q").url()) });
     }
-    if let Some(status) = filters.own.get("status") {
-        let value = page.word("status", status);
+    for name in ["status", "kind"] {
+        let Some(word) = filters.own.get(name) else { continue };
+        let value = page.word(name, word);
         let text =
-            page.t_with("filter-is", &[("field", page.t("filter-status").into()), ("value", value.into())]);
-        chips.push(Chip { text, url: format!("{path}{}", filters.without("status").url()) });
+            page.t_with("filter-is", &[("field", page.word("filter", name).into()), ("value", value.into())]);
+        chips.push(Chip { text, url: format!("{path}{}", filters.without(name).url()) });
     }
     chips
 }
@@ -292,7 +302,7 @@ mod tests {
             breakdowns: vec![Breakdown::Provider],
             currencies: vec![Currency::CNY],
             compares: true,
-            searches: false,
+            ..Options::default()
         }
     }
 
