@@ -48,7 +48,7 @@ pub struct LogOptions {
     #[arg(
         long,
         env = "TILLWATCH_LOG_FILTER",
-        default_value = "info,sqlx=warn,actix_server=warn",
+        default_value = "info,actix_server=warn",
         value_name = "FILTER"
     )]
     pub log_filter: String,

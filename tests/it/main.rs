@@ -3,6 +3,7 @@
 
 mod door;
 mod fold_equals_rebuild;
+mod inventory;
 mod layout;
 mod probes;
 mod service;

@@ -11,6 +11,7 @@ mod home;
 mod login;
 mod over_time;
 mod overview;
+mod settings;
 mod setup;
 mod status;
 mod store_fields;
@@ -25,20 +26,27 @@ use actix_web::web::ServiceConfig;
 use crate::reports;
 use crate::web::asked;
 
-/// Routes of every page. A page adds its line here.
+/// The routes of each page. A page adds its line here.
+const PAGES: &[fn(&mut ServiceConfig)] = &[
+    account::routes,
+    asked::routes::<reports::Categories>,
+    asked::routes::<conversion::ConversionReport>,
+    asked::routes::<customers::CustomersReport>,
+    asked::routes::<reports::DailyClose>,
+    asked::routes::<reports::Fees>,
+    asked::routes::<reports::Overview>,
+    asked::routes::<transactions::TransactionsReport>,
+    transaction::routes,
+    home::routes,
+    login::routes,
+    settings::routes,
+    setup::routes,
+    status::routes,
+];
+
+/// Routes of every page.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .configure(account::routes)
-        .configure(asked::routes::<reports::Categories>)
-        .configure(asked::routes::<conversion::ConversionReport>)
-        .configure(asked::routes::<customers::CustomersReport>)
-        .configure(asked::routes::<reports::DailyClose>)
-        .configure(asked::routes::<reports::Fees>)
-        .configure(asked::routes::<reports::Overview>)
-        .configure(asked::routes::<transactions::TransactionsReport>)
-        .configure(transaction::routes)
-        .configure(home::routes)
-        .configure(login::routes)
-        .configure(setup::routes)
-        .configure(status::routes);
+    for page in PAGES {
+        config.configure(*page);
+    }
 }

@@ -2,7 +2,7 @@ use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use crate::domain::{Currency, OrganisationId, is_store_slug};
+use crate::domain::{Currency, OrganisationId, Store, is_store_slug};
 use crate::store::{StoreChange, StoreDraft};
 use crate::web::form::{self, FieldErrors};
 use crate::web::texts::Language;
@@ -71,6 +71,19 @@ impl StoreFields {
             week_start: "0".to_owned(),
             currency: currency.to_owned(),
             language: language.tag().to_owned(),
+        }
+    }
+
+    /// The fields of a store that is there.
+    pub fn of(store: &Store) -> Self {
+        Self {
+            store_name: store.name.clone(),
+            slug: store.slug.clone(),
+            zone: store.zone.name().to_owned(),
+            cut_off: store.cut_off.format("%H:%M").to_string(),
+            week_start: store.week_start.num_days_from_monday().to_string(),
+            currency: store.currency.code().to_owned(),
+            language: store.language.clone(),
         }
     }
 

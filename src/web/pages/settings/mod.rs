@@ -1,0 +1,29 @@
+//! Settings: stores, API keys, contract rates. Members see the stores; only owners change anything.
+
+mod keys;
+mod rates;
+mod stores;
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, web};
+
+use crate::web::error::WebError;
+
+/// Back to a settings page after a change.
+fn see(store: &str, page: &str) -> HttpResponse {
+    let target = format!("/s/{store}/settings{page}");
+    HttpResponse::SeeOther().insert_header((LOCATION, target)).finish()
+}
+
+/// `GET /settings`, without a store.
+async fn without_store(_viewer: crate::web::door::Viewer) -> Result<HttpResponse, WebError> {
+    Ok(see(crate::web::page::EVERY_STORE, ""))
+}
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/settings").get(without_store))
+        .configure(stores::routes)
+        .configure(keys::routes)
+        .configure(rates::routes);
+}
