@@ -1,6 +1,6 @@
 use actix_web::web::{ServiceConfig, get, to};
 
-use super::{assets, choices, pages, probes};
+use super::{api, assets, choices, pages, probes};
 
 /// Every route of the service. A page adds its line here.
 pub fn routes(config: &mut ServiceConfig) {
@@ -8,6 +8,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/healthz", get().to(probes::health))
         .route("/readyz", get().to(probes::readiness))
         .route("/metrics", get().to(probes::metrics))
+        .configure(api::routes)
         .configure(assets::routes)
         .configure(choices::routes)
         .configure(pages::routes)

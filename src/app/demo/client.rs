@@ -128,7 +128,7 @@ async fn delay_of(path: &str, answer: reqwest::Response) -> Option<Duration> {
         return Some(Duration::from_secs(asked.unwrap_or(2).clamp(1, RETRY_AFTER_S_MAX)));
     }
     let body: Value = answer.json().await.unwrap_or_default();
-    let rejected = body.get("rejected").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let rejected = body.get("rejected").and_then(Value::as_u64).is_some_and(|count| count > 0);
     if !status.is_success() || rejected {
         tracing::warn!(path, %status, %body, "the demo's own records were refused");
     }

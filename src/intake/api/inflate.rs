@@ -46,6 +46,11 @@ impl Inflater {
         Ok(())
     }
 
+    /// Bytes inflated so far.
+    pub fn inflated_bytes(&self) -> usize {
+        self.decoder.get_ref().bytes.len()
+    }
+
     /// The inflated body.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ pub enum BodyFormat {
 }
 
 /// Why no row of a body could be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     #[error("the body holds no row")]
     Empty,

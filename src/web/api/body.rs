@@ -1,0 +1,302 @@
+//! Reads a body within limits of size, time and the room behind it; actix has no deadline for bodies of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::{HttpRequest, web};
+use futures_util::StreamExt;
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use crate::intake::Intake;
+use crate::intake::api::{BODY_BYTES_MAX, BodyFormat, Inflater};
+use crate::web::WebError;
+
+/// Bytes of all bodies that are being read or judged at this moment.
+const UNDERWAY_BYTES_MAX: usize = 256 << 20;
+/// Seconds after which a sender should try again when there is no room.
+const RETRY_AFTER_S: u64 = 2;
+/// After so many bytes it is asked again whether there is room behind.
+const ASK_AGAIN_BYTES: usize = 1 << 20;
+
+static UNDERWAY_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// How large and how slow a body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// After decompression.
+    pub bytes_max: usize,
+    /// Longest wait for the next piece; and the least time that every body has.
+    pub patience: Duration,
+    /// A body has the time that its length takes at this pace …
+    pub bytes_per_second: u32,
+    /// … and must keep this one on average.
+    pub bytes_per_second_min: u32,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            bytes_max: BODY_BYTES_MAX,
+            patience: Duration::from_secs(10),
+            bytes_per_second: 32 << 10,
+            bytes_per_second_min: 1 << 10,
+        }
+    }
+}
+
+/// A body that was read, and the room it takes until it is dropped.
+pub(super) struct Body {
+    pub bytes: Vec<u8>,
+    pub format: BodyFormat,
+    _room: Room,
+}
+
+/// Reads the body of a request.
+///
+/// # Errors
+/// 415 for a type or encoding that is not taken, 411/413/408 for length and pace, 429 when the queue behind is full,
+/// 400 when it is cut off or is not the gzip it says it is.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    intake: &Intake,
+) -> Result<Body, WebError> {
+    let limits = request.app_data::<web::Data<BodyLimits>>().map_or_else(BodyLimits::default, |set| ***set);
+    let format = format_of(request.headers())?;
+    let is_gzip = is_gzip(request.headers())?;
+    let told = told_length(request.headers());
+    if told.is_some_and(|bytes| bytes > limits.bytes_max) {
+        return Err(WebError::TooLarge);
+    }
+    if !intake.has_room(1, told.unwrap_or(1)) {
+        return Err(WebError::TooMany { retry_after_s: RETRY_AFTER_S });
+    }
+    let mut room = Room::take(told.unwrap_or(0))?;
+    let mut sink = Sink::new(is_gzip, limits.bytes_max);
+    receive(payload, &limits, told, &mut sink, &mut room, intake).await?;
+    let bytes = sink.finish()?;
+    room.grow_to(bytes.len())?;
+    Ok(Body { bytes, format, _room: room })
+}
+
+/// Waits for piece after piece.
+async fn receive(
+    mut payload: web::Payload,
+    limits: &BodyLimits,
+    told: Option<usize>,
+    sink: &mut Sink,
+    room: &mut Room,
+    intake: &Intake,
+) -> Result<(), WebError> {
+    let begun = Deadline::now();
+    let whole =
+        begun + limits.patience.max(time_at_pace(told.unwrap_or(limits.bytes_max), limits.bytes_per_second));
+    let (mut received, mut asked_at) = (0_usize, 0_usize);
+    loop {
+        let pace = begun + limits.patience.max(time_at_pace(received, limits.bytes_per_second_min));
+        let deadline = whole.min(pace).min(Deadline::now() + limits.patience);
+        let piece = match timeout_at(deadline, payload.next()).await {
+            Err(_) => return Err(too_slow()),
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(_))) => {
+                return Err(refused(StatusCode::BAD_REQUEST, "body_cut_off", "the body ended early"));
+            }
+            Ok(Some(Ok(piece))) => piece,
+        };
+        received = received.saturating_add(piece.len());
+        if received > limits.bytes_max {
+            return Err(WebError::TooLarge);
+        }
+        sink.push(&piece)?;
+        room.grow_to(sink.len().max(received))?;
+        if received - asked_at > ASK_AGAIN_BYTES {
+            asked_at = received;
+            if !intake.has_room(1, received) {
+                return Err(WebError::TooMany { retry_after_s: RETRY_AFTER_S });
+            }
+        }
+    }
+}
+
+fn time_at_pace(bytes: usize, bytes_per_second: u32) -> Duration {
+    let ms = bytes.saturating_mul(1000) / usize::try_from(bytes_per_second.max(1)).unwrap_or(usize::MAX);
+    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+fn too_slow() -> WebError {
+    refused(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body came too slowly; nothing was taken")
+}
+
+fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>) -> WebError {
+    WebError::Refused { status, code, detail: detail.into() }
+}
+
+fn told_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn format_of(headers: &HeaderMap) -> Result<BodyFormat, WebError> {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let essence = parts.next().unwrap_or_default();
+    let charset =
+        parts.find_map(|part| part.strip_prefix("charset=").map(|name| name.trim_matches('"').to_owned()));
+    let format = match essence.as_str() {
+        "application/json" => Some(BodyFormat::Json),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+            Some(BodyFormat::Lines)
+        }
+        _ => None,
+    };
+    let unsupported =
+        |detail: &str| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+    if charset.is_some_and(|name| name != "utf-8" && name != "utf8") {
+        return Err(unsupported("JSON is sent as UTF-8"));
+    }
+    format.ok_or_else(|| unsupported("send application/json, or application/x-ndjson with one object a line"))
+}
+
+/// One layer of gzip, or none.
+fn is_gzip(headers: &HeaderMap) -> Result<bool, WebError> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING);
+    let encoding = encodings.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let known = match encoding.trim().to_ascii_lowercase().as_str() {
+        _ if encodings.next().is_some() => None,
+        "" | "identity" => Some(false),
+        "gzip" | "x-gzip" => Some(true),
+        _ => None,
+    };
+    known.ok_or_else(|| {
+        let detail = "a body is sent plain or with one layer of gzip";
+        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
+    })
+}
+
+/// Where pieces go.
+enum Sink {
+    Plain(Vec<u8>),
+    Gzip { inflater: Box<Inflater>, received: usize },
+}
+
+impl Sink {
+    fn new(is_gzip: bool, bytes_max: usize) -> Self {
+        if is_gzip {
+            Self::Gzip { inflater: Box::new(Inflater::new(bytes_max)), received: 0 }
+        } else {
+            Self::Plain(Vec::new())
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<(), WebError> {
+        match self {
+            Self::Plain(bytes) => bytes.extend_from_slice(piece),
+            Self::Gzip { inflater, received } => {
+                *received += piece.len();
+                inflater.push(piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes held.
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::Gzip { inflater, .. } => inflater.inflated_bytes(),
+        }
+    }
+
+    fn finish(self) -> Result<Vec<u8>, WebError> {
+        match self {
+            Self::Plain(bytes) => Ok(bytes),
+            // An empty body is empty, whatever its encoding is said to be.
+            Self::Gzip { received: 0, .. } => Ok(Vec::new()),
+            Self::Gzip { inflater, .. } => Ok(inflater.finish()?),
+        }
+    }
+}
+
+impl From<crate::intake::api::InflateError> for WebError {
+    fn from(error: crate::intake::api::InflateError) -> Self {
+        use crate::intake::api::InflateError::{Damaged, Ratio, TooLarge};
+        let (status, code) = match error {
+            Damaged => (StatusCode::BAD_REQUEST, "invalid_gzip"),
+            TooLarge | Ratio => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        };
+        refused(status, code, error.to_string())
+    }
+}
+
+/// A share of [`UNDERWAY_BYTES_MAX`], given back when dropped.
+struct Room(usize);
+
+impl Room {
+    fn take(bytes: usize) -> Result<Self, WebError> {
+        let mut room = Self(0);
+        room.grow_to(bytes)?;
+        Ok(room)
+    }
+
+    fn grow_to(&mut self, bytes: usize) -> Result<(), WebError> {
+        let more = bytes.saturating_sub(self.0);
+        if more == 0 {
+            return Ok(());
+        }
+        let before = UNDERWAY_BYTES.fetch_add(more, Ordering::Relaxed);
+        self.0 += more;
+        if before.saturating_add(more) > UNDERWAY_BYTES_MAX {
+            return Err(WebError::TooMany { retry_after_s: RETRY_AFTER_S });
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        UNDERWAY_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(actix_web::http::header::HeaderName, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.clone(), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn types_and_encodings_are_told_apart() {
+        let format = |value| format_of(&headers(&[(CONTENT_TYPE, value)])).ok();
+        assert_eq!(format("application/json"), Some(BodyFormat::Json));
+        assert_eq!(format("Application/JSON; charset=UTF-8"), Some(BodyFormat::Json));
+        assert_eq!(format("application/x-ndjson"), Some(BodyFormat::Lines));
+        assert_eq!(format("application/json; charset=gbk"), None);
+        assert_eq!(format("text/plain"), None);
+        let gzip = |values: &[&'static str]| {
+            let pairs: Vec<_> = values.iter().map(|value| (CONTENT_ENCODING, *value)).collect();
+            is_gzip(&headers(&pairs)).ok()
+        };
+        assert_eq!(gzip(&[]), Some(false));
+        assert_eq!(gzip(&["GZIP"]), Some(true));
+        assert_eq!(gzip(&["gzip, gzip"]), None);
+        assert_eq!(gzip(&["gzip", "gzip"]), None);
+        assert_eq!(gzip(&["br"]), None);
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let mut room = Room::take(10).unwrap();
+        assert!(room.grow_to(UNDERWAY_BYTES_MAX * 2).is_err());
+        drop(room);
+        assert!(Room::take(UNDERWAY_BYTES_MAX / 2).is_ok());
+    }
+}

@@ -1,0 +1,167 @@
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::answer::{request_id, verdict};
+use super::body::{self, Body};
+use crate::domain::{CheckoutEvent, LedgerLine, Transaction, Word};
+use crate::intake::api::{
+    BATCH_ROWS_MAX, Batch, BodyError, BodyFormat, Code, RowContext, RowError, parse_checkout_events,
+    parse_ledger_lines, parse_transactions,
+};
+use crate::intake::{Accepted, IntakeError};
+use crate::telemetry::IngestResult;
+use crate::web::door::{ApiKey, IngestKey};
+use crate::web::{AppState, WebError};
+
+/// Bodies above this are judged on a thread of their own: they would hold up the worker's other requests.
+const JUDGED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
+/// The name of this way in, as accounts name their source of record.
+const FEED: &str = "api";
+/// Refused rows that are named in the log, one line a batch.
+const LOGGED_ROWS_MAX: usize = 5;
+
+/// `POST /api/v1/transactions`: one object, a list, or NDJSON; answers once the accepted rows are durable.
+pub(super) async fn transactions(
+    request: HttpRequest,
+    payload: web::Payload,
+    key: IngestKey,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, WebError> {
+    let batch: Batch<Transaction> =
+        judged(&request, payload, key.0, &state, "transaction", parse_transactions).await?;
+    let accepted = state.intake.accept_transactions(Word::of(FEED), batch.rows).await;
+    answer(&request, accepted, &batch.errors)
+}
+
+/// `POST /api/v1/checkout-events`.
+pub(super) async fn checkout_events(
+    request: HttpRequest,
+    payload: web::Payload,
+    key: IngestKey,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, WebError> {
+    let batch: Batch<CheckoutEvent> =
+        judged(&request, payload, key.0, &state, "checkout_event", parse_checkout_events).await?;
+    let accepted = state.intake.accept_checkout_events(Word::of(FEED), batch.rows).await;
+    answer(&request, accepted, &batch.errors)
+}
+
+/// `POST /api/v1/ledger-lines`.
+pub(super) async fn ledger_lines(
+    request: HttpRequest,
+    payload: web::Payload,
+    key: IngestKey,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, WebError> {
+    let batch: Batch<LedgerLine> =
+        judged(&request, payload, key.0, &state, "ledger_line", parse_ledger_lines).await?;
+    let accepted = state.intake.accept_ledger_lines(Word::of(FEED), batch.rows).await;
+    answer(&request, accepted, &batch.errors)
+}
+
+/// Any other method.
+pub(super) async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let problem = serde_json::json!({
+        "type": "urn:tillwatch:problem:method_not_allowed",
+        "title": "Method not allowed",
+        "status": StatusCode::METHOD_NOT_ALLOWED.as_u16(),
+        "code": "method_not_allowed",
+        "detail": "records are sent with POST",
+        "request_id": request_id(&request),
+    });
+    HttpResponse::MethodNotAllowed()
+        .insert_header((ALLOW, "POST"))
+        .insert_header((CONTENT_TYPE, "application/problem+json; charset=utf-8"))
+        .body(problem.to_string())
+}
+
+type Parse<T> = for<'a, 'b, 'c> fn(&'a [u8], BodyFormat, &'b RowContext<'c>) -> Result<Batch<T>, BodyError>;
+
+/// Reads and judges a body, counts and logs what was refused.
+async fn judged<T: Send + 'static>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    key: ApiKey,
+    state: &AppState,
+    kind: &'static str,
+    parse: Parse<T>,
+) -> Result<Batch<T>, WebError> {
+    let body = body::read(request, payload, &state.intake).await?;
+    let key_id = key.id.clone();
+    let now = state.clock.now();
+    let pseudonyms = Arc::clone(&state.pseudonyms);
+    let judge = move |body: Body| {
+        let context = RowContext { now, stores: key.stores(), test: key.is_test(), pseudonyms: &pseudonyms };
+        parse(&body.bytes, body.format, &context)
+    };
+    let batch = if body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
+        web::block(move || judge(body)).await.map_err(|error| WebError::Internal(error.into()))?
+    } else {
+        judge(body)
+    };
+    let batch = batch.map_err(unreadable)?;
+    if !batch.errors.is_empty() {
+        let count = u64::try_from(batch.errors.len()).unwrap_or(u64::MAX);
+        state.metrics.records_received(None, kind, IngestResult::Rejected, count);
+        note_refused(request, &key_id, kind, &batch.errors);
+    }
+    Ok(batch)
+}
+
+/// Position, field and code; never a value.
+fn note_refused(request: &HttpRequest, key: &str, kind: &str, errors: &[RowError]) {
+    let first: Vec<String> = errors
+        .iter()
+        .take(LOGGED_ROWS_MAX)
+        .map(|error| format!("{}:{}:{}", error.index, error.field, error.code.as_str()))
+        .collect();
+    let card_numbers = errors.iter().filter(|error| error.code == Code::PanSuspected).count();
+    tracing::warn!(
+        request = request_id(request),
+        key,
+        kind,
+        rejected = errors.len(),
+        card_numbers,
+        first = first.join(" "),
+        "rows were refused"
+    );
+}
+
+fn unreadable(error: BodyError) -> WebError {
+    let status = match error {
+        BodyError::TooManyRows => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let detail = match error {
+        BodyError::TooManyRows => format!("{error}; send batches of at most {BATCH_ROWS_MAX}"),
+        _ => error.to_string(),
+    };
+    WebError::Refused { status, code: error.code(), detail }
+}
+
+fn answer(
+    request: &HttpRequest,
+    accepted: Result<Accepted, IntakeError>,
+    errors: &[RowError],
+) -> Result<HttpResponse, WebError> {
+    match accepted {
+        Ok(accepted) => Ok(verdict(request, accepted.rows, errors)),
+        Err(IntakeError::QueueFull { retry_after_s }) => Err(WebError::TooMany { retry_after_s }),
+        Err(IntakeError::TooManyAccounts) => Err(WebError::rejected(
+            "too_many_accounts",
+            "a store of this batch has its full number of merchant accounts; nothing was taken",
+        )),
+        Err(error @ IntakeError::TooManyRows(_)) => Err(WebError::Refused {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            code: "too_many_rows",
+            detail: error.to_string(),
+        }),
+        Err(error @ (IntakeError::Store(_) | IntakeError::NotCommitted(_))) => {
+            tracing::error!(request = request_id(request), %error, "a batch was not committed");
+            Err(WebError::Unavailable { retry_after_s: 2 })
+        }
+    }
+}
