@@ -297,7 +297,10 @@ pub fn bucket_of_ms(ms: i64) -> u8 {
 pub fn bucket_upper_ms(bucket: u8) -> i64 {
     let doublings = u32::from(bucket / 8);
     let base = 1_i64.checked_shl(doublings).unwrap_or(i64::MAX);
-    base.saturating_add((base / 8).saturating_mul(i64::from(bucket % 8) + 1))
+    let eighths = i64::from(bucket % 8) + 1;
+    // Below 8 ms an eighth is no whole millisecond: rounded up.
+    let part = (base / 8).saturating_mul(eighths) + ((base % 8) * eighths + 7) / 8;
+    base.saturating_add(part)
 }
 
 #[cfg(test)]
