@@ -13,8 +13,8 @@ pub use changes::{Changes, Grains, add_ledger_lines, add_transactions, raise_fre
 pub use groups::{Attempt, GROUP_COLUMNS, add_conversion, attempts};
 pub use people::{CustomerCounts, FunnelCounts, MAIN_WAY, customer_counts, funnel_counts};
 pub use rollup::{
-    AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, Feed, ItemKey, ItemSums, LatencyKey,
-    MoneyKey, MoneyKind, MoneySums, RollupError, Slot, Unit, bucket_of_ms, bucket_upper_ms,
+    AttemptKey, AttemptSums, Coarse, ConversionKey, ConversionSums, DayBlock, Feed, ItemKey, ItemSums,
+    LatencyKey, MoneyKey, MoneyKind, MoneySums, RollupError, Slot, Unit, bucket_of_ms, bucket_upper_ms,
 };
 pub use rows::{
     AmountRange, FieldValue, ListFilter, SEARCH_HITS_MAX, TransactionDetail, TransactionLine,

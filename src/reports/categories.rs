@@ -5,9 +5,9 @@ use crate::analytics::{ItemKey, ItemSums, View};
 use crate::domain::{Currency, DayError, Word};
 
 use super::conversion::ValueShare;
-use super::fee_basis::movements;
+use super::fee_basis::{Detail, movements};
 use super::figure::{Bucket, Compared, ratio_ppm};
-use super::overview::{Sides, currencies, store_word};
+use super::overview::{Sides, currencies};
 use super::period::{Span, Step};
 use super::query::{Breakdown, Query, Settings};
 use super::tally::Tally;
@@ -173,7 +173,7 @@ pub fn categories(view: &View, settings: &Settings, query: &Query) -> Result<Cat
         }
     }
     let mut sales: BTreeMap<Word, Sides<Sales>> = BTreeMap::new();
-    movements(view, query, settings, &spans, |movement| {
+    movements(view, query, settings, &spans, Detail::Asked, |movement| {
         let paid = movement.ladder.paid;
         let of_method = match movement.key.method.as_str() {
             "" => Sales { paid, ..Sales::default() },
@@ -216,7 +216,7 @@ fn figures_of(key: &ItemKey, sums: &ItemSums) -> ItemFigures {
 
 fn row_of(query: &Query, stop: &Stop<'_>, key: &ItemKey) -> Word {
     match &query.by {
-        Some(Breakdown::Store) => store_word(query, stop.store),
+        Some(Breakdown::Store) => stop.store_word,
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Category) => key.category,
         // Not in these cells: the view was made from rows, divided by it.

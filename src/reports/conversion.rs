@@ -7,7 +7,7 @@ use crate::domain::{Currency, DayError, Proportion, Word};
 use super::failures::{Failures, failures};
 use super::figure::{Bucket, Compared};
 use super::maturity::{Aged, Maturity};
-use super::overview::{Sides, currencies, store_word};
+use super::overview::{Sides, currencies};
 use super::period::{Span, Step};
 use super::query::{Breakdown, Query};
 use super::tally::Tally;
@@ -149,6 +149,7 @@ impl AddAssign for Rates {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
+    unit: Unit,
     currency: Word,
     place: Place,
     provider: Word,
@@ -174,14 +175,9 @@ pub fn conversion(view: &View, query: &Query) -> Result<Conversion, DayError> {
                 continue;
             }
             let aged = Aged::of(sums, maturity.is_old(key.method, stop.day, key.slot, grain));
-            let mut rates = Rates::default();
-            match key.unit {
-                Unit::Payment => rates.payments = aged,
-                Unit::AttemptGroup => rates.groups = aged,
-            }
-            let (provider, method, scene) = (key.provider, key.method, key.scene);
+            let ConversionKey { unit, provider, method, scene, currency, .. } = *key;
             let row = row_of(query, &stop, key);
-            tally.add(Key { currency: key.currency, place, provider, method, scene, row }, rates);
+            tally.add(Key { unit, currency, place, provider, method, scene, row }, aged);
         }
     }
     let mut failures = failures(view, query, &spans);
@@ -215,7 +211,7 @@ fn takes(query: &Query, key: &ConversionKey) -> bool {
 /// The row of the breakdown that a conversion cell belongs to.
 fn row_of(query: &Query, stop: &Stop<'_>, key: &ConversionKey) -> Word {
     match &query.by {
-        Some(Breakdown::Store) => store_word(query, stop.store),
+        Some(Breakdown::Store) => stop.store_word,
         Some(Breakdown::Provider) => key.provider,
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Scene) => key.scene,
@@ -234,7 +230,7 @@ struct Frame {
 
 fn section(
     currency: Currency,
-    tally: &Tally<Key, Rates>,
+    tally: &Tally<Key, Aged>,
     failures: Failures,
     frame: &Frame,
 ) -> ConversionSection {
@@ -242,7 +238,11 @@ fn section(
     let mut total = Sides::<Rates>::default();
     let mut points = vec![(Rates::default(), Rates::default()); frame.known.len()];
     let mut dimensions: [BTreeMap<Word, Sides<Rates>>; 4] = Default::default();
-    for (key, rates) in tally.rows().filter(|(key, _)| key.currency == code) {
+    for (key, aged) in tally.rows().filter(|(key, _)| key.currency == code) {
+        let rates = &match key.unit {
+            Unit::Payment => Rates { payments: *aged, ..Rates::default() },
+            Unit::AttemptGroup => Rates { groups: *aged, ..Rates::default() },
+        };
         total.add(key.place, *rates);
         if let Some((now, before)) = points.get_mut(key.place.bucket) {
             *if key.place.before { before } else { now } += *rates;

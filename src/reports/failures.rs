@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use crate::analytics::{AttemptKey, AttemptSums, View};
+use crate::analytics::{AttemptKey, AttemptSums, Slot, View};
 use crate::domain::{FailureClass, FailureReason, Proportion, Status, Word, failure_reason};
 
 use super::figure::{Compared, ratio_ppm};
 use super::overview::Sides;
 use super::period::Span;
 use super::query::Query;
-use super::walk::{before_is_known, stops};
+use super::tally::Tally;
+use super::walk::{Place, before_is_known, stops};
 
 /// What became of attempts, and why those that failed did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,33 +139,43 @@ struct RowSums {
 
 /// Outcomes and reasons by currency.
 pub(super) fn failures(view: &View, query: &Query, spans: &[Span]) -> BTreeMap<Word, Failures> {
-    let mut gathered: BTreeMap<Word, Gathered> = BTreeMap::new();
+    let mut tally = Tally::new();
     for stop in stops(view, query, spans) {
         for (key, sums) in &stop.block.attempts {
             let Some(place) = stop.place(key.slot) else { continue };
-            if !takes(query, key) {
-                continue;
-            }
-            let reason = reason_of(key);
-            let class = key.failure_class.or_else(|| reason.map(FailureReason::class));
-            let of_currency = gathered.entry(key.currency).or_default();
-            let mut outcomes = Outcomes::default();
-            *outcomes.part_mut(key, class) = *sums;
-            of_currency.outcomes.add(place, outcomes);
-            if !failed(key.status) {
-                continue;
-            }
-            let group = reason.map_or(Group::Code(key.provider, key.failure_code), Group::Reason);
-            let row = of_currency.rows.entry((group, class)).or_default();
-            row.attempts.add(place, sums.count);
-            if !place.before {
-                row.amount += sums.amount;
-                *row.codes.entry((key.provider, key.method, key.failure_code)).or_default() += *sums;
+            if takes(query, key) {
+                // The chart has no part in this, and neither have hours and scenes.
+                let key = AttemptKey { slot: Slot(0), scene: Word::NONE, ..*key };
+                tally.add((Place { bucket: 0, ..place }, key), *sums);
             }
         }
     }
+    let mut gathered: BTreeMap<Word, Gathered> = BTreeMap::new();
+    for ((place, key), sums) in tally.rows() {
+        gathered.entry(key.currency).or_default().add(*place, key, *sums);
+    }
     let before = before_is_known(view, query, spans);
     gathered.into_iter().map(|(currency, of_currency)| (currency, shown(of_currency, before))).collect()
+}
+
+impl Gathered {
+    fn add(&mut self, place: Place, key: &AttemptKey, sums: AttemptSums) {
+        let reason = reason_of(key);
+        let class = key.failure_class.or_else(|| reason.map(FailureReason::class));
+        let mut outcomes = Outcomes::default();
+        *outcomes.part_mut(key, class) = sums;
+        self.outcomes.add(place, outcomes);
+        if !failed(key.status) {
+            return;
+        }
+        let group = reason.map_or(Group::Code(key.provider, key.failure_code), Group::Reason);
+        let row = self.rows.entry((group, class)).or_default();
+        row.attempts.add(place, sums.count);
+        if place.counted && !place.before {
+            row.amount += sums.amount;
+            *row.codes.entry((key.provider, key.method, key.failure_code)).or_default() += sums;
+        }
+    }
 }
 
 fn takes(query: &Query, key: &AttemptKey) -> bool {
@@ -227,7 +238,7 @@ fn codes(sums: BTreeMap<(Word, Word, Word), AttemptSums>) -> Vec<FailureCode> {
 
 #[cfg(test)]
 mod tests {
-    use crate::analytics::{DayBlock, Slot};
+    use crate::analytics::DayBlock;
 
     use super::super::conversion::conversion;
     use super::super::period::Period;

@@ -8,14 +8,14 @@
 //! A record without an account (`default`) matches every account of its provider, so that a bill that names the
 //! merchant id is not added to records that do not.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 
-use crate::analytics::{Feed, MoneyKey, MoneyKind, MoneySums, View};
-use crate::domain::{ContractRate, Instant, Range, Store, Word};
+use crate::analytics::{Feed, MoneyKey, MoneyKind, MoneySums, Slot, View};
+use crate::domain::{ContractRate, Range, Store, Word};
 
 use super::figure::{FeeSums, Ladder};
 use super::period::Span;
-use super::query::{Query, Settings};
+use super::query::{Breakdown, Query, Settings};
 use super::walk::{Place, blocks_of, stops};
 
 /// Providers whose day is that of Beijing.
@@ -29,18 +29,20 @@ const ANY_ACCOUNT: &str = "default";
 pub(super) struct Movement<'a> {
     /// Index into the query's stores.
     pub store: usize,
+    /// Its slug.
+    pub store_word: Word,
     pub group: Word,
     pub place: Place,
     pub key: &'a MoneyKey,
-    /// Start of the cell.
-    pub at: Instant,
+    /// The cell's UTC day.
+    pub day: NaiveDate,
     pub ladder: Ladder,
 }
 
 impl Movement<'_> {
     /// The provider's own day.
     pub(super) fn source_day(&self) -> NaiveDate {
-        source_day(provider_of(self.key), self.at)
+        source_day(provider_of(self.key), self.day, self.key.slot)
     }
 }
 
@@ -49,11 +51,23 @@ pub(super) fn provider_of(key: &MoneyKey) -> Word {
     if key.provider.is_none() { key.method } else { key.provider }
 }
 
-/// The provider's own day of an instant.
-pub(super) fn source_day(provider: Word, at: Instant) -> NaiveDate {
-    // China has one zone and no summer time.
-    let ahead = if BEIJING.contains(&provider.as_str()) { 8 } else { 0 };
-    (at + TimeDelta::hours(ahead)).date_naive()
+/// The provider's own day of a cell.
+fn source_day(provider: Word, day: NaiveDate, slot: Slot) -> NaiveDate {
+    if next_day_in_beijing(provider, slot) { day.succ_opt().unwrap_or(day) } else { day }
+}
+
+/// True when a cell belongs to the day after its UTC day: China has one zone, eight hours ahead, and no summer time.
+fn next_day_in_beijing(provider: Word, slot: Slot) -> bool {
+    slot.0 >= 64 && BEIJING.contains(&provider.as_str())
+}
+
+/// How fine the cells must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// As the query asks.
+    Asked,
+    /// With cashiers, whatever the query asks.
+    Operators,
 }
 
 /// Hands every movement of the period and the earlier one to `take`, filtered by what money cells hold.
@@ -62,6 +76,7 @@ pub(super) fn movements<'a>(
     query: &'a Query,
     settings: &Settings,
     spans: &'a [Span],
+    detail: Detail,
     mut take: impl FnMut(&Movement<'a>),
 ) {
     let mut accounts = Accounts::of(view, query, spans);
@@ -72,21 +87,37 @@ pub(super) fn movements<'a>(
         || !filter.operator.is_any()
         || !filter.category.is_any()
         || filter.attribute.is_some();
+    // Scene and cashier are asked for seldom; without them there are several times fewer cells.
+    let fine = !filter.scene.is_any()
+        || !filter.operator.is_any()
+        || detail == Detail::Operators
+        || matches!(query.by, Some(Breakdown::Scene | Breakdown::Operator));
     for stop in stops(view, query, spans) {
         let Some(store) = query.stores.get(stop.store) else { continue };
-        for (key, sums) in &stop.block.money {
-            let Some(place) = stop.place(key.slot) else { continue };
+        let mut one = |key: &'a MoneyKey, sums: &MoneySums| {
+            let Some(place) = stop.place(key.slot) else { return };
             if currency.is_some_and(|only| only != key.currency) || !takes(query, key) {
-                continue;
+                return;
             }
-            let at = key.slot.starts_at(stop.day);
             let provider = provider_of(key);
-            let day = source_day(provider, at);
             let account = accounts.find(stop.store, provider, key.account);
-            let basis = accounts.basis(account, day, cut);
-            let contracts = Contracts { settings, store, provider, method: key.method, day };
-            let Some(ladder) = ladder_of(key, sums, basis, &contracts) else { continue };
-            take(&Movement { store: stop.store, group: stop.group, place, key, at, ladder });
+            let basis = accounts.basis(account, stop.day, key.slot, cut);
+            let contracts = Contracts { settings, store, provider, key, day: stop.day };
+            let Some(ladder) = ladder_of(key, sums, basis, &contracts) else { return };
+            take(&Movement {
+                store: stop.store,
+                store_word: stop.store_word,
+                group: stop.group,
+                place,
+                key,
+                day: stop.day,
+                ladder,
+            });
+        };
+        if fine {
+            stop.block.money.iter().for_each(|(key, sums)| one(key, sums));
+        } else {
+            stop.block.coarse_money().iter().for_each(|(key, sums)| one(key, sums));
         }
     }
 }
@@ -110,13 +141,15 @@ struct Contracts<'a> {
     settings: &'a Settings,
     store: &'a Store,
     provider: Word,
-    method: Word,
+    key: &'a MoneyKey,
+    /// The cell's UTC day.
     day: NaiveDate,
 }
 
 impl Contracts<'_> {
     fn in_force(&self) -> Option<&ContractRate> {
-        ContractRate::in_force(&self.settings.contracts, self.store.id, self.provider, self.method, self.day)
+        let day = source_day(self.provider, self.day, self.key.slot);
+        ContractRate::in_force(&self.settings.contracts, self.store.id, self.provider, self.key.method, day)
     }
 }
 
@@ -224,7 +257,7 @@ impl Accounts {
                 if !ranges.iter().any(|(from, until)| *from <= day && day <= *until) {
                     continue;
                 }
-                for key in block.money.keys() {
+                for (key, _) in block.coarse_money() {
                     accounts.note(*store, key, day);
                 }
             }
@@ -240,7 +273,7 @@ impl Accounts {
         };
         let provider = provider_of(key);
         let found = self.find(store, provider, key.account);
-        let offset = self.offset(source_day(provider, key.slot.starts_at(day)));
+        let offset = self.offset(provider, day, key.slot);
         let Some(account) = self.known.get_mut(found).filter(|_| counts) else { return };
         let marks = if key.feed == Feed::Live { &mut account.live } else { &mut account.billed };
         if let Some(mark) = offset.and_then(|offset| marks.get_mut(offset)) {
@@ -248,8 +281,10 @@ impl Accounts {
         }
     }
 
-    fn offset(&self, day: NaiveDate) -> Option<usize> {
-        usize::try_from((day - self.first).num_days()).ok()
+    /// Days from `first` to the source day of a cell.
+    fn offset(&self, provider: Word, day: NaiveDate, slot: Slot) -> Option<usize> {
+        let days = day.num_days_from_ce() - self.first.num_days_from_ce();
+        usize::try_from(days + i32::from(next_day_in_beijing(provider, slot))).ok()
     }
 
     /// The account's index; a new one is added. Neighbouring cells mostly share an account.
@@ -290,10 +325,11 @@ impl Accounts {
         one.store == other.store && one.provider == other.provider && (wild(one) || wild(other))
     }
 
-    fn basis(&self, account: usize, day: NaiveDate, cut: bool) -> Basis {
+    fn basis(&self, account: usize, day: NaiveDate, slot: Slot, cut: bool) -> Basis {
+        let account = self.known.get(account);
+        let offset = account.and_then(|account| self.offset(account.provider, day, slot));
         let has = |marks: fn(&Account) -> &Vec<bool>| {
-            let account = self.known.get(account);
-            let mark = account.zip(self.offset(day)).and_then(|(account, offset)| marks(account).get(offset));
+            let mark = account.zip(offset).and_then(|(account, offset)| marks(account).get(offset));
             mark.copied().unwrap_or(false)
         };
         let live = has(|account| &account.live);
@@ -334,7 +370,7 @@ mod tests {
     fn ladder_of_query(view: &View, settings: &Settings, query: &Query) -> Ladder {
         let spans = query.spans().unwrap();
         let mut total = Ladder::default();
-        movements(view, query, settings, &spans, |movement| {
+        movements(view, query, settings, &spans, Detail::Asked, |movement| {
             if !movement.place.before {
                 total += movement.ladder;
             }

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 use crate::analytics::View;
 use crate::domain::{ContractRate, Currency, DayError, Word};
 
-use super::fee_basis::{Movement, movements, provider_of};
+use super::fee_basis::{Detail, Movement, movements, provider_of};
 use super::figure::{Bucket, Compared, Ladder, ratio_ppm};
 use super::overview::{Sides, currencies, row_of};
 use super::period::{Span, Step};
@@ -175,7 +175,7 @@ struct Frame<'a> {
 pub fn fees(view: &View, settings: &Settings, query: &Query) -> Result<Fees, DayError> {
     let spans = query.spans()?;
     let mut tally = Tally::new();
-    movements(view, query, settings, &spans, |movement| {
+    movements(view, query, settings, &spans, Detail::Asked, |movement| {
         let key = Key {
             currency: movement.key.currency,
             place: movement.place,

@@ -6,6 +6,7 @@ use crate::analytics::{ConversionSums, Slot, View, bucket_upper_ms};
 use crate::domain::{Grain, Instant, Proportion, Word};
 
 use super::query::{MATURITY_LOOKBACK_DAYS, Query};
+use super::tally::Tally;
 use super::walk::blocks_of;
 
 /// From when on a payment without a final state counts as not paid: its age is beyond `H`, the 99th percentile of
@@ -14,6 +15,8 @@ use super::walk::blocks_of;
 pub(super) struct Maturity {
     by_method: BTreeMap<Word, TimeDelta>,
     now: Instant,
+    /// Before this UTC day every cell is old.
+    young_since: NaiveDate,
 }
 
 /// Bounds of `H`.
@@ -23,22 +26,27 @@ const AGE_MAX: TimeDelta = TimeDelta::hours(24);
 impl Maturity {
     pub(super) fn of(view: &View, query: &Query) -> Self {
         let since = (query.now - TimeDelta::days(MATURITY_LOOKBACK_DAYS)).date_naive();
-        let mut counts: BTreeMap<Word, BTreeMap<u8, i64>> = BTreeMap::new();
+        let mut counts = Tally::new();
         for store in &query.stores {
             for (_, day, block) in blocks_of(view, store) {
                 if day < since || day > query.now.date_naive() {
                     continue;
                 }
                 for (key, count) in &block.latency {
-                    *counts.entry(key.method).or_default().entry(key.bucket).or_default() += count;
+                    counts.add((key.method, key.bucket), *count);
                 }
             }
         }
-        let by_method = counts
+        let mut by_bucket: BTreeMap<Word, BTreeMap<u8, i64>> = BTreeMap::new();
+        for ((method, bucket), count) in counts.rows() {
+            *by_bucket.entry(*method).or_default().entry(*bucket).or_default() += count;
+        }
+        let by_method = by_bucket
             .into_iter()
             .filter_map(|(method, buckets)| Some((method, clamped(percentile_ms(&buckets, 99)?))))
             .collect();
-        Self { by_method, now: query.now }
+        let young_since = (query.now - AGE_MAX).date_naive();
+        Self { by_method, now: query.now, young_since }
     }
 
     /// `H` of a method; the longest where no payment of it has a time to pay.
@@ -48,6 +56,10 @@ impl Maturity {
 
     /// True when every payment of a cell is older than `H`.
     pub(super) fn is_old(&self, method: Word, day: NaiveDate, slot: Slot, grain: Grain) -> bool {
+        // A day on, everything is older than the longest age.
+        if day < self.young_since {
+            return true;
+        }
         let width = match grain {
             Grain::Hour => TimeDelta::hours(1),
             Grain::Quarter => TimeDelta::minutes(15),

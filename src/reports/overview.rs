@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 
-use crate::analytics::{Unit, View};
+use crate::analytics::{ConversionKey, ConversionSums, Slot, Unit, View};
 use crate::domain::{Currency, DayError, Proportion, Word};
 
-use super::fee_basis::{Movement, movements};
+use super::fee_basis::{Detail, Movement, movements};
 use super::figure::{Bucket, Compared, Ladder, Pair, ratio_ppm};
 use super::maturity::{Aged, Maturity};
 use super::period::{Span, Step};
 use super::query::{Breakdown, Query, Settings};
 use super::tally::Tally;
-use super::walk::{Place, before_is_known, buckets, known_buckets, stops, week_hour};
+use super::walk::{Place, Stop, before_is_known, buckets, known_buckets, stops, week_hour};
 
 /// How much was taken, and what became of it. Sections of different currencies are never added.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +93,7 @@ pub fn overview(view: &View, settings: &Settings, query: &Query) -> Result<Overv
     let mut gathered = Gathered::default();
     let mut money = Tally::new();
     let mut clock = WeekClock::default();
-    movements(view, query, settings, &spans, |movement| {
+    movements(view, query, settings, &spans, Detail::Asked, |movement| {
         let key = MoneyRow {
             currency: movement.key.currency,
             place: movement.place,
@@ -139,7 +139,7 @@ pub(super) fn currencies(query: &Query, codes: impl IntoIterator<Item = Word>) -
 pub(super) fn row_of(query: &Query, movement: &Movement<'_>) -> Word {
     match &query.by {
         None | Some(Breakdown::Category) => Word::NONE,
-        Some(Breakdown::Store) => store_word(query, movement.store),
+        Some(Breakdown::Store) => movement.store_word,
         Some(Breakdown::Provider) => movement.key.provider,
         Some(Breakdown::Method) => movement.key.method,
         Some(Breakdown::Scene) => movement.key.scene,
@@ -148,8 +148,23 @@ pub(super) fn row_of(query: &Query, movement: &Movement<'_>) -> Word {
     }
 }
 
-pub(super) fn store_word(query: &Query, store: usize) -> Word {
-    query.stores.get(store).map_or(Word::NONE, |store| Word::of(&store.slug))
+fn takes(query: &Query, key: &ConversionKey) -> bool {
+    query.filter.provider.takes(key.provider)
+        && query.filter.method.takes(key.method)
+        && query.filter.scene.takes(key.scene)
+        && query.currency.is_none_or(|only| only.code() == key.currency.as_str())
+}
+
+fn success_row(query: &Query, stop: &Stop<'_>, key: &ConversionKey) -> Word {
+    match &query.by {
+        Some(Breakdown::Store) => stop.store_word,
+        Some(Breakdown::Provider) => key.provider,
+        Some(Breakdown::Method) => key.method,
+        Some(Breakdown::Scene) => key.scene,
+        Some(Breakdown::Attribute(_)) => stop.group,
+        // Not in these cells: counted in the section, not in a row.
+        Some(Breakdown::Operator | Breakdown::Category) | None => Word::NONE,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -193,6 +208,19 @@ impl<T: std::ops::AddAssign + Copy> Sides<T> {
     pub(super) fn compared(&self, before_is_known: bool) -> Compared<T> {
         let pair = before_is_known.then_some(Pair { now: self.like, before: self.before });
         Compared { value: self.value, pair }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sold {
+    lines: i64,
+    amount: i128,
+}
+
+impl std::ops::AddAssign for Sold {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.amount += other.amount;
     }
 }
 
@@ -242,32 +270,28 @@ impl Gathered {
 
     fn payments(&mut self, view: &View, query: &Query, spans: &[Span]) {
         let maturity = Maturity::of(view, query);
-        let filter = &query.filter;
+        // Scenes are asked for seldom; without them there are several times fewer cells.
+        let fine = !query.filter.scene.is_any() || query.by == Some(Breakdown::Scene);
+        let mut tally = Tally::new();
         for stop in stops(view, query, spans) {
             let Some(store) = query.stores.get(stop.store) else { continue };
             let grain = store.grain();
-            for (key, sums) in &stop.block.conversion {
-                let Some(place) = stop.place(key.slot) else { continue };
-                if key.unit != Unit::AttemptGroup
-                    || !(filter.provider.takes(key.provider)
-                        && filter.method.takes(key.method)
-                        && filter.scene.takes(key.scene))
-                    || query.currency.is_some_and(|only| only.code() != key.currency.as_str())
-                {
-                    continue;
+            let mut one = |key: &ConversionKey, sums: &ConversionSums| {
+                let Some(place) = stop.place(key.slot) else { return };
+                if key.unit == Unit::AttemptGroup && takes(query, key) {
+                    let aged = Aged::of(sums, maturity.is_old(key.method, stop.day, key.slot, grain));
+                    let place = Place { bucket: 0, ..place };
+                    tally.add((key.currency, success_row(query, &stop, key), place), aged);
                 }
-                let row = match &query.by {
-                    Some(Breakdown::Store) => store_word(query, stop.store),
-                    Some(Breakdown::Provider) => key.provider,
-                    Some(Breakdown::Method) => key.method,
-                    Some(Breakdown::Scene) => key.scene,
-                    Some(Breakdown::Attribute(_)) => stop.group,
-                    // Not in these cells: counted in the section, not in a row.
-                    Some(Breakdown::Operator | Breakdown::Category) | None => Word::NONE,
-                };
-                let aged = Aged::of(sums, maturity.is_old(key.method, stop.day, key.slot, grain));
-                self.success.entry((key.currency, row)).or_default().add(place, aged);
+            };
+            if fine {
+                stop.block.conversion.iter().for_each(|(key, sums)| one(key, sums));
+            } else {
+                stop.block.coarse_conversion().iter().for_each(|(key, sums)| one(key, sums));
             }
+        }
+        for ((currency, row, place), aged) in tally.rows() {
+            self.success.entry((*currency, *row)).or_default().add(*place, *aged);
         }
     }
 
@@ -278,14 +302,19 @@ impl Gathered {
             return;
         }
         let buckets = spans.iter().map(|span| span.edges.len() - 1).max().unwrap_or(0);
+        let mut tally = Tally::new();
         for stop in stops(view, query, spans) {
-            for (key, sums) in &stop.block.items {
+            for (key, sums) in stop.block.coarse_items() {
                 let Some(place) = stop.place(key.slot) else { continue };
                 if filter.method.takes(key.method) && filter.category.takes(key.category) {
-                    let slices = self.categories.entry(key.currency).or_default();
-                    slices.entry(key.category).or_default().add(place, sums.lines, sums.amount, buckets);
+                    let sold = Sold { lines: sums.lines, amount: sums.amount };
+                    tally.add((key.currency, key.category, place), sold);
                 }
             }
+        }
+        for ((currency, category, place), sold) in tally.rows() {
+            let slices = self.categories.entry(*currency).or_default();
+            slices.entry(*category).or_default().add(*place, sold.lines, sold.amount, buckets);
         }
     }
 }
@@ -399,19 +428,21 @@ fn breakdown(
 
 /// Remembers the last cell's weekday and hour: cells come slot by slot.
 #[derive(Default)]
-struct WeekClock(Option<(usize, crate::domain::Instant, (usize, usize))>);
+struct WeekClock {
+    last: Option<(usize, chrono::NaiveDate, Slot)>,
+    found: (usize, usize),
+}
 
 impl WeekClock {
     fn of(&mut self, query: &Query, movement: &Movement<'_>) -> (usize, usize) {
-        if let Some((store, at, found)) = self.0
-            && store == movement.store
-            && at == movement.at
-        {
-            return found;
+        let cell = Some((movement.store, movement.day, movement.key.slot));
+        if self.last != cell {
+            let at = movement.key.slot.starts_at(movement.day);
+            let store = query.stores.get(movement.store);
+            self.found = store.map_or((0, 0), |store| week_hour(store, at));
+            self.last = cell;
         }
-        let found = query.stores.get(movement.store).map_or((0, 0), |store| week_hour(store, movement.at));
-        self.0 = Some((movement.store, movement.at, found));
-        found
+        self.found
     }
 }
 

@@ -1,17 +1,47 @@
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::ops::AddAssign;
+
+/// Mixes small numbers and places in memory; keys are our own, so nobody can choose them to collide.
+#[derive(Default)]
+struct Mixer(u64);
+
+impl Mixer {
+    fn mix(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.mix(u64::from(*byte));
+        }
+    }
+    fn write_u8(&mut self, number: u8) {
+        self.mix(u64::from(number));
+    }
+    fn write_isize(&mut self, number: isize) {
+        self.mix(number.unsigned_abs() as u64);
+    }
+    fn write_usize(&mut self, number: usize) {
+        self.mix(number as u64);
+    }
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
 
 /// Sums by key. Neighbouring cells mostly share a key, so the last one is tried first.
 pub(super) struct Tally<K, V> {
     rows: Vec<(K, V)>,
-    index: HashMap<K, usize>,
+    index: HashMap<K, usize, BuildHasherDefault<Mixer>>,
     last: usize,
 }
 
 impl<K: Copy + Eq + Hash, V: Default + AddAssign> Tally<K, V> {
     pub(super) fn new() -> Self {
-        Self { rows: Vec::new(), index: HashMap::new(), last: 0 }
+        Self { rows: Vec::new(), index: HashMap::default(), last: 0 }
     }
 
     pub(super) fn add(&mut self, key: K, value: V) {

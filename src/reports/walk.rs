@@ -29,6 +29,8 @@ pub(super) struct Place {
 pub(super) struct Stop<'a> {
     /// Index into the query's stores.
     pub store: usize,
+    /// Its slug.
+    pub store_word: Word,
     pub group: Word,
     pub day: NaiveDate,
     pub block: &'a DayBlock,
@@ -51,9 +53,10 @@ pub(super) fn stops<'a>(
     spans.iter().flat_map(move |span| {
         let store = query.stores.get(span.store);
         store.into_iter().flat_map(move |store| {
+            let store_word = Word::of(&store.slug);
             blocks_of(view, store).filter_map(move |(group, day, block)| {
                 let places = places(span, day)?;
-                Some(Stop { store: span.store, group, day, block, places })
+                Some(Stop { store: span.store, store_word, group, day, block, places })
             })
         })
     })
