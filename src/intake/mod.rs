@@ -4,9 +4,11 @@ mod accept;
 pub mod api;
 pub mod bills;
 mod card_number;
+pub mod import;
 pub mod mapping;
 mod pseudonym;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Intake, IntakeError};
+pub use bills::Refusal;
 pub use card_number::{find_card_number, holds_card_number, names_card_secret};
 pub use pseudonym::Pseudonyms;

@@ -9,6 +9,7 @@
 mod connection;
 mod contracts;
 mod error;
+mod imports;
 mod inbox;
 mod incidents;
 mod keys;
@@ -27,6 +28,7 @@ mod writer;
 pub use connection::{Database, WriteTransaction};
 pub use contracts::ContractEntry;
 pub use error::StoreError;
+pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState, RejectedRow};
 pub use inbox::{Backlog, BatchOutcome, WaitingBatch};
 pub use incidents::{Compose, Transition};
 pub use keys::ApiKeyRecord;

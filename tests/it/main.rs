@@ -5,6 +5,7 @@ mod api;
 mod door;
 mod fold_equals_rebuild;
 mod inventory;
+mod imports;
 mod layout;
 mod probes;
 mod service;

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::super::api::ITEMS_MAX;
-use super::super::bills::{Fault, RejectCode};
+use super::super::bills::{Fault, RejectCode, minor};
 use super::MappingContext;
 use super::config::{Mapping, Sign, TextField, slug_of};
 use super::line::MappedLine;
@@ -59,12 +59,31 @@ impl Group {
         Ok(())
     }
 
+    /// The sum of the lines, rounded once.
+    fn amount(&mut self, sign: Sign, mapping: &Mapping) -> Result<Money, Fault> {
+        let sum = minor("", self.amount, mapping.currency)?;
+        if sum < 0 && sign == Sign::AsIs {
+            return Err(Fault::quoting("", RejectCode::NegativeAmount, &self.amount.to_string()));
+        }
+        self.turn_items_round(sum < 0);
+        let out_of_range = |_| Fault::new("", RejectCode::AmountOutOfRange);
+        Money::from_minor(sum.abs(), mapping.currency).map_err(out_of_range)
+    }
+
+    /// The kind of a transaction gives its direction: lines of money given back are counted up like those of a sale.
+    fn turn_items_round(&mut self, are_negative: bool) {
+        for item in self.items.iter_mut().filter(|_| are_negative) {
+            item.quantity = -item.quantity;
+            item.line_amount = -item.line_amount;
+        }
+    }
+
     /// The transaction of these lines.
     ///
     /// # Errors
     /// A fault of the whole: a sum out of range or with the wrong sign.
     pub fn finish(
-        self,
+        mut self,
         id: String,
         mapping: &Mapping,
         context: &MappingContext<'_>,
@@ -73,18 +92,12 @@ impl Group {
         let rule = self.rule.and_then(|rule| mapping.kind.get(rule)).ok_or_else(missing)?;
         let kind = rule.kind.ok_or_else(missing)?;
         let created_at = self.created_at.ok_or_else(missing)?;
-        let out_of_range = |_| Fault::new("", RejectCode::AmountOutOfRange);
-        let sum = decimal_to_minor(self.amount, mapping.currency).map_err(out_of_range)?;
-        let sum = if rule.amount == Sign::WithoutSign { sum.abs() } else { sum };
-        if sum < 0 {
-            return Err(Fault::quoting("", RejectCode::NegativeAmount, &self.amount.to_string()));
-        }
-        let fee = self.fee.map(|fee| decimal_to_minor(fee, mapping.currency)).transpose();
+        let amount = self.amount(rule.amount, mapping)?;
+        let fee = self.fee.map(|fee| minor("", fee, mapping.currency)).transpose()?;
         let status = self.status.unwrap_or(settled(kind));
         if !status.fits(kind) {
             return Err(Fault::quoting("", RejectCode::UnknownStatus, status.as_str()));
         }
-        let amount = Money::from_minor(sum, mapping.currency).map_err(out_of_range)?;
         let field = |wanted: TextField| {
             self.fields.iter().find(|(field, _)| *field == wanted).map(|(_, text)| text.clone())
         };
@@ -129,7 +142,7 @@ impl Group {
             discount_merchant: None,
             discount_platform: None,
             tax: None,
-            fee: fee.map_err(out_of_range)?,
+            fee,
             fee_refunded: None,
             customer: self.customer,
             payment_fingerprint: None,

@@ -47,7 +47,7 @@ pub enum Mapped {
 /// Reads the whole file by its mapping and gives transactions and rejected lines to `each`, with the position reached.
 ///
 /// # Errors
-/// [`SpoolError`]; rows given before are good and may be kept.
+/// [`SpoolError`]; a refusal comes before the first row.
 pub fn read_mapped(
     spool: &Spool,
     mapping: &Mapping,
@@ -55,10 +55,8 @@ pub fn read_mapped(
     mut each: impl FnMut(Mapped, u64) -> Result<(), Refusal>,
 ) -> Result<LineCounts, SpoolError> {
     let hasher = RandomState::new();
-    let last = match mapping.transaction.lines {
-        Lines::Single => HashMap::new(),
-        Lines::Grouped => last_lines(spool, mapping, &hasher)?,
-    };
+    // Also where lines stand alone: what refuses the file must be met before anything is given out.
+    let last = last_lines(spool, mapping, &hasher)?;
     let mut records = Records::open(spool, mapping)?;
     let places = Places::of(&records.header, mapping)?;
     let reader = LineReader { mapping, places: &places, context };
@@ -97,7 +95,7 @@ pub fn read_mapped(
     Ok(out.counts)
 }
 
-/// Number of the last record of every id, by the id's hash.
+/// Number of the last record of every id, by the id's hash; empty where each line stands alone.
 fn last_lines(
     spool: &Spool,
     mapping: &Mapping,
@@ -111,7 +109,9 @@ fn last_lines(
     while records.next(&mut record)?.is_some() {
         number += 1;
         let id = record.get(places.id).unwrap_or_default().trim();
-        last.insert(hasher.hash_one(id), number);
+        if mapping.transaction.lines == Lines::Grouped {
+            last.insert(hasher.hash_one(id), number);
+        }
         if last.len() > GROUPS_MAX {
             return Err(Refusal::TooManyGroups(GROUPS_MAX).into());
         }

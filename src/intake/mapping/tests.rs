@@ -121,7 +121,7 @@ fn lines_of_one_invoice_are_one_transaction_wherever_they_stand() {
     assert_eq!(rows[2].created_at.to_rfc3339(), "2011-07-17T09:00:00+00:00", "summer time");
     assert_eq!(rows[1].customer, rows[2].customer, "7.0 and 7 are one customer");
     assert_eq!(rows[0].customer, None);
-    assert_eq!(rows[2].items[0].quantity.to_string(), "-1");
+    assert_eq!((rows[2].items[0].quantity.to_string().as_str(), rows[2].items[0].line_amount), ("1", 250));
     assert_eq!((rows[1].status, rows[1].method), (Status::Succeeded, None));
 }
 

@@ -1,0 +1,424 @@
+//! One file, from its bytes to the inbox: examined whole, then taken in, in chunks.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::bills::{
+    BillContext, HEAD_LINES_MAX, Line, LineCounts, Refusal, RejectedLine, Spool, SpoolError, TotalsCheck,
+    encoding_of, read_bill, recognise,
+};
+use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
+use super::{Intake, IntakeError, Pseudonyms};
+use crate::domain::{Instant, LedgerLine, StoreId, Transaction, Word};
+use crate::store::{
+    Database, ImportDraft, ImportFindings, ImportRecord, ImportState, RejectedRow, StoreError,
+};
+
+/// Ledger lines that go to the inbox at once.
+const LINES_PER_CHUNK: usize = 10_000;
+/// Transactions that go to the inbox at once; each may carry a basket.
+const TRANSACTIONS_PER_CHUNK: usize = 2_000;
+/// Rejected lines of one import that are kept; all are counted.
+pub const REJECTED_KEPT_MAX: usize = 10_000;
+/// Times that a full queue is waited for.
+const QUEUE_TRIES_MAX: u32 = 120;
+/// Characters of a file name that are kept.
+const FILE_NAME_CHARS_MAX: usize = 200;
+
+/// A file to take in.
+#[derive(Clone, Debug)]
+pub struct ImportRequest {
+    pub store: StoreId,
+    pub path: PathBuf,
+    /// For people; never used as a path.
+    pub file_name: String,
+    /// Text of a mapping file, for files that are no known bill.
+    pub mapping: Option<String>,
+    /// Folder for the unpacked text while it is read.
+    pub scratch: PathBuf,
+    pub now: Instant,
+}
+
+/// What happened to a file that was handed in.
+#[derive(Debug)]
+pub enum Begun {
+    /// To be run now.
+    Started(Box<Import>),
+    /// The same file was taken in before, as this import; nothing changes.
+    Already(i64),
+    /// The same file is being read at this moment, as this import.
+    Running(i64),
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Millionths of the file.
+    pub ppm: i64,
+    /// Records that are durable.
+    pub rows: i64,
+}
+
+/// Why an import did not come to its end on our side. A file that is not taken is no error: see [`ImportState`].
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("reading the file: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error("the reading thread died: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+    #[error("import {0} is not there any more")]
+    Lost(i64),
+}
+
+/// Imports that run in this process, so that a second click does not read the file twice.
+static RUNNING: LazyLock<Mutex<BTreeSet<RunningKey>>> = LazyLock::new(Mutex::default);
+
+/// One door (by its address), store, file, mapping.
+type RunningKey = (usize, i64, String, String);
+
+/// Takes the key out again when the import ends, however it ends.
+#[derive(Debug)]
+struct Running(RunningKey);
+
+impl Running {
+    fn claim(key: RunningKey) -> Option<Self> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(key.clone()).then(|| Self(key))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// An import that has its number and has not begun to read.
+#[derive(Debug)]
+pub struct Import {
+    pub id: i64,
+    request: ImportRequest,
+    sha256: String,
+    _running: Running,
+}
+
+/// Notes the file as an import, unless it was taken in before.
+///
+/// # Errors
+/// [`ImportError::Refused`] for a folder; what disk and database say.
+pub async fn begin_import(
+    intake: &Intake,
+    database: &Database,
+    request: ImportRequest,
+) -> Result<Begun, ImportError> {
+    let path = request.path.clone();
+    let (sha256, size_bytes) = tokio::task::spawn_blocking(move || hash_of(&path)).await??;
+    let mapping_sha256 =
+        request.mapping.as_deref().map_or_else(String::new, |text| hex(&Sha256::digest(text)));
+    let draft = ImportDraft {
+        store: request.store,
+        sha256: sha256.clone(),
+        mapping_sha256: mapping_sha256.clone(),
+        file_name: request.file_name.chars().take(FILE_NAME_CHARS_MAX).collect(),
+        size_bytes,
+    };
+    let key = (std::ptr::from_ref(intake).addr(), request.store.0, sha256.clone(), mapping_sha256);
+    let known = database.find_import(&draft).await?;
+    let Some(running) = Running::claim(key) else {
+        return Ok(Begun::Running(known.map_or(0, |known| known.id)));
+    };
+    if let Some(known) = known.filter(|known| known.state == ImportState::Done) {
+        return Ok(Begun::Already(known.id));
+    }
+    let id = database.begin_import(&draft, request.now).await?;
+    Ok(Begun::Started(Box::new(Import { id, request, sha256, _running: running })))
+}
+
+/// Takes a file in and waits for its end.
+///
+/// # Errors
+/// [`ImportError`]; what was taken in before it stays, and the same file again is safe.
+pub async fn import_file(
+    intake: &Intake,
+    database: &Database,
+    pseudonyms: Arc<Pseudonyms>,
+    request: ImportRequest,
+    progress: impl Fn(Progress) + Send,
+) -> Result<(Begun, Option<ImportRecord>), ImportError> {
+    match begin_import(intake, database, request).await? {
+        Begun::Started(import) => {
+            let id = import.id;
+            let record = import.run(intake, database, pseudonyms, progress).await?;
+            Ok((Begun::Already(id), Some(record)))
+        }
+        begun @ (Begun::Already(_) | Begun::Running(_)) => Ok((begun, None)),
+    }
+}
+
+/// What the reading thread sends.
+enum Message {
+    Rejected(Vec<RejectedRow>),
+    Lines(Vec<LedgerLine>, u64),
+    Transactions(Vec<Transaction>, u64),
+    /// Length of the text, once it is unpacked.
+    Length(u64),
+}
+
+impl Import {
+    /// Reads the file and takes its rows in. A file that is not taken ends as [`ImportState::Refused`].
+    ///
+    /// # Errors
+    /// [`ImportError`]; the import is then noted as failed where that is possible.
+    pub async fn run(
+        self,
+        intake: &Intake,
+        database: &Database,
+        pseudonyms: Arc<Pseudonyms>,
+        progress: impl Fn(Progress) + Send,
+    ) -> Result<ImportRecord, ImportError> {
+        let (send, receive) = mpsc::channel(2);
+        let reading =
+            Reading { request: self.request.clone(), sha256: self.sha256.clone(), pseudonyms, send };
+        let reader = tokio::task::spawn_blocking(move || reading.run());
+        let taken = self.take_in(intake, database, receive, progress).await;
+        let (mut findings, outcome) = reader.await?;
+        let state = match (&taken, outcome) {
+            (Ok(_), Ok(())) => ImportState::Done,
+            (Ok(_), Err(SpoolError::Refused(refusal))) => {
+                refusal.code().clone_into(&mut findings.code);
+                findings.sentence_en = refusal.sentence_en();
+                findings.sentence_zh = refusal.sentence_zh();
+                ImportState::Refused
+            }
+            (Err(_), _) | (_, Err(SpoolError::Io(_))) => ImportState::Failed,
+        };
+        findings.rows = *taken.as_ref().unwrap_or(&0);
+        database.finish_import(self.id, state, &findings, self.request.now).await?;
+        taken?;
+        database.import(self.id).await?.ok_or(ImportError::Lost(self.id))
+    }
+
+    /// Makes durable what the reading thread sends; returns the number of records.
+    async fn take_in(
+        &self,
+        intake: &Intake,
+        database: &Database,
+        mut receive: mpsc::Receiver<Message>,
+        progress: impl Fn(Progress) + Send,
+    ) -> Result<i64, ImportError> {
+        let feed = Word::of("import");
+        let (mut rows, mut length) = (0, 0);
+        while let Some(message) = receive.recv().await {
+            let (position, accepted) = match message {
+                Message::Length(bytes) => {
+                    length = bytes;
+                    continue;
+                }
+                Message::Rejected(lines) => {
+                    database.add_rejected_rows(self.id, &lines).await?;
+                    continue;
+                }
+                Message::Lines(lines, position) => {
+                    (position, patiently(|| intake.accept_ledger_lines(feed, lines.clone())).await?)
+                }
+                Message::Transactions(chunk, position) => {
+                    (position, patiently(|| intake.accept_transactions(feed, chunk.clone())).await?)
+                }
+            };
+            let count = i64::try_from(accepted.rows).unwrap_or(i64::MAX);
+            rows += count;
+            let ppm = ppm_of(position, length);
+            if let Some(seq) = accepted.inbox_seq {
+                database.add_import_batch(self.id, seq, count, ppm).await?;
+            }
+            progress(Progress { ppm, rows });
+        }
+        Ok(rows)
+    }
+}
+
+/// Tries again while the queue is full: a file can wait, its sender cannot send it in smaller pieces.
+async fn patiently<F, T>(mut accept: impl FnMut() -> F) -> Result<T, IntakeError>
+where
+    F: Future<Output = Result<T, IntakeError>>,
+{
+    let mut tries = 0;
+    loop {
+        match accept().await {
+            Err(IntakeError::QueueFull { retry_after_s }) if tries < QUEUE_TRIES_MAX => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_secs(retry_after_s)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn ppm_of(position: u64, length: u64) -> i64 {
+    let whole = u128::from(length.max(1));
+    i64::try_from(u128::from(position) * 1_000_000 / whole).unwrap_or(1_000_000).min(1_000_000)
+}
+
+/// The blocking side: reads, judges, sends.
+struct Reading {
+    request: ImportRequest,
+    sha256: String,
+    pseudonyms: Arc<Pseudonyms>,
+    send: mpsc::Sender<Message>,
+}
+
+impl Reading {
+    fn run(self) -> (ImportFindings, Result<(), SpoolError>) {
+        let mut findings = ImportFindings::default();
+        let outcome = self.read(&mut findings);
+        (findings, outcome)
+    }
+
+    fn read(&self, findings: &mut ImportFindings) -> Result<(), SpoolError> {
+        let mapping = self.request.mapping.as_deref().map(Mapping::parse).transpose()?;
+        let expected = mapping.as_ref().and_then(|mapping| encoding_of(mapping.encoding.as_deref()?));
+        let spool = Spool::of(&self.request.path, &self.request.scratch, expected)?;
+        spool.encoding.clone_into(&mut findings.encoding);
+        self.send(Message::Length(spool.bytes))?;
+        match mapping {
+            Some(mapping) => self.read_mapped(&spool, &mapping, findings),
+            None => self.read_bill(&spool, findings),
+        }
+    }
+
+    /// Twice: first the whole file is examined, so that one that does not add up leaves nothing behind.
+    fn read_bill(&self, spool: &Spool, findings: &mut ImportFindings) -> Result<(), SpoolError> {
+        let format = recognise(&spool.head(HEAD_LINES_MAX)?)?;
+        let context = BillContext {
+            store: self.request.store,
+            now: self.request.now,
+            file: &self.sha256,
+            pseudonyms: &self.pseudonyms,
+        };
+        let mut rejected = Vec::new();
+        let examined = read_bill(spool, format, &context, |line, _| {
+            if let Line::Rejected(line) = line {
+                keep(&mut rejected, line);
+            }
+            Ok(())
+        })?;
+        examined.provider.clone_into(&mut findings.provider);
+        examined.variant.clone_into(&mut findings.variant);
+        examined.totals.as_str().clone_into(&mut findings.totals);
+        findings.days = examined.days;
+        count(findings, examined.lines);
+        self.send(Message::Rejected(rejected))?;
+        let mut chunk = Vec::new();
+        read_bill(spool, format, &context, |line, position| {
+            if let Line::Row(row) = line {
+                chunk.push(*row);
+            }
+            if chunk.len() >= LINES_PER_CHUNK {
+                self.give(Message::Lines(std::mem::take(&mut chunk), position))?;
+            }
+            Ok(())
+        })?;
+        self.send(Message::Lines(chunk, spool.bytes))
+    }
+
+    fn read_mapped(
+        &self,
+        spool: &Spool,
+        mapping: &Mapping,
+        findings: &mut ImportFindings,
+    ) -> Result<(), SpoolError> {
+        let context =
+            MappingContext { store: self.request.store, now: self.request.now, pseudonyms: &self.pseudonyms };
+        mapping.provider.clone().unwrap_or_default().clone_into(&mut findings.provider);
+        mapping.name.chars().take(100).collect::<String>().clone_into(&mut findings.variant);
+        let (mut chunk, mut rejected) = (Vec::new(), Vec::new());
+        let mut days: Option<(chrono::NaiveDate, chrono::NaiveDate)> = None;
+        let lines = read_mapped(spool, mapping, &context, |mapped, position| {
+            match mapped {
+                Mapped::Rejected(line) => keep(&mut rejected, line),
+                Mapped::Transaction(row) => {
+                    let day = row.created_at.with_timezone(&mapping.zone).date_naive();
+                    days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));
+                    chunk.push(*row);
+                }
+            }
+            if chunk.len() >= TRANSACTIONS_PER_CHUNK {
+                self.give(Message::Transactions(std::mem::take(&mut chunk), position))?;
+            }
+            Ok(())
+        })?;
+        findings.days = days;
+        TotalsCheck::NoSummary.as_str().clone_into(&mut findings.totals);
+        count(findings, lines);
+        self.send(Message::Rejected(rejected))?;
+        self.send(Message::Transactions(chunk, spool.bytes))
+    }
+
+    fn send(&self, message: Message) -> Result<(), SpoolError> {
+        self.give(message).map_err(SpoolError::from)
+    }
+
+    /// The other side has gone when it met an error of its own; that one is told, this one ends the reading.
+    fn give(&self, message: Message) -> Result<(), Refusal> {
+        self.send.blocking_send(message).map_err(|_| Refusal::CutOff)
+    }
+}
+
+fn keep(rejected: &mut Vec<RejectedRow>, line: RejectedLine) {
+    if rejected.len() < REJECTED_KEPT_MAX {
+        rejected.push(RejectedRow {
+            line: i64::try_from(line.line).unwrap_or(i64::MAX),
+            field: line.field,
+            code: line.code.as_str().to_owned(),
+            sentence: line.sentence,
+            raw: line.raw,
+        });
+    }
+}
+
+fn count(findings: &mut ImportFindings, lines: LineCounts) {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    findings.lines_read = number(lines.read);
+    findings.lines_accepted = number(lines.accepted);
+    findings.lines_rejected = number(lines.rejected);
+    findings.lines_not_data = number(lines.not_data());
+}
+
+fn hash_of(path: &Path) -> Result<(String, i64), ImportError> {
+    if path.is_dir() {
+        return Err(Refusal::Directory.into());
+    }
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let (mut step, mut bytes) = (vec![0_u8; 64 << 10], 0_i64);
+    loop {
+        let read = file.read(&mut step)?;
+        if read == 0 {
+            return Ok((hex(&hasher.finalize()), bytes));
+        }
+        hasher.update(&step[..read]);
+        bytes += i64::try_from(read).unwrap_or(0);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,1 @@
+delete from import_batch where import_id = $1

@@ -1,0 +1,1 @@
+delete from rejected_row where import_id = $1

@@ -1,0 +1,144 @@
+//! Files, from their bytes to durable rows: once, in halves, and again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tillwatch::domain::{StoreId, instant_from_ms};
+use tillwatch::intake::Refusal;
+use tillwatch::intake::import::{Begun, ImportError, ImportRequest, begin_import, import_file};
+use tillwatch::store::{ImportRecord, ImportState};
+
+use crate::service::TestService;
+
+/// 25 November 2026, after the days of the fixtures.
+pub const AFTER_THE_BILLS_MS: i64 = 1_795_564_800_000;
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bills").join(name)
+}
+
+async fn service() -> (TestService, StoreId) {
+    let service = TestService::start().await;
+    service.clock.set(instant_from_ms(AFTER_THE_BILLS_MS));
+    service.owner().await;
+    let store = service.state.database.stores().await.unwrap()[0].id;
+    (service, store)
+}
+
+fn request(service: &TestService, store: StoreId, path: &Path) -> ImportRequest {
+    ImportRequest {
+        store,
+        path: path.to_owned(),
+        file_name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        mapping: None,
+        scratch: service.state.config.data_dir.clone(),
+        now: service.state.clock.now(),
+    }
+}
+
+async fn import(
+    service: &TestService,
+    request: ImportRequest,
+) -> Result<(Begun, Option<ImportRecord>), ImportError> {
+    let state = &service.state;
+    import_file(&state.intake, &state.database, Arc::clone(&state.pseudonyms), request, |_| ()).await
+}
+
+async fn inbox_rows(service: &TestService) -> i64 {
+    service.state.database.inbox_backlog().await.unwrap().rows
+}
+
+#[tokio::test]
+async fn a_bill_goes_in_once_and_the_same_file_again_changes_nothing() {
+    let (service, store) = service().await;
+    let path = fixture("synthetic_v3_tradebill_ALL_edge_cases.csv");
+    let (_, record) = import(&service, request(&service, store, &path)).await.unwrap();
+    let record = record.unwrap();
+    let findings = &record.findings;
+    assert_eq!((record.state, findings.code.as_str()), (ImportState::Done, ""));
+    assert_eq!((findings.provider.as_str(), findings.variant.as_str()), ("wechat_pay", "ALL"));
+    assert_eq!((findings.encoding.as_str(), findings.totals.as_str()), ("UTF-8", "matched"));
+    assert_eq!((findings.lines_read, findings.lines_accepted, findings.lines_not_data), (9, 6, 3));
+    assert_eq!(findings.days.unwrap().0.to_string(), "2026-11-20");
+    assert_eq!(inbox_rows(&service).await, 6);
+    let outcome = service.state.database.import_outcome(&record).await.unwrap();
+    assert_eq!(outcome.waiting, 1);
+
+    let (again, none) = import(&service, request(&service, store, &path)).await.unwrap();
+    assert!(matches!(again, Begun::Already(id) if id == record.id) && none.is_none());
+    assert_eq!(inbox_rows(&service).await, 6);
+    assert_eq!(service.state.database.imports(store, 10).await.unwrap(), [record]);
+}
+
+#[tokio::test]
+async fn an_attempt_that_died_half_way_is_repeated_under_its_number() {
+    let (service, store) = service().await;
+    let path = fixture("synthetic_trade_20261120.csv.zip");
+    let state = &service.state;
+    let first = begin_import(&state.intake, &state.database, request(&service, store, &path)).await.unwrap();
+    let Begun::Started(first) = first else { panic!("{first:?}") };
+    let meanwhile =
+        begin_import(&state.intake, &state.database, request(&service, store, &path)).await.unwrap();
+    assert!(matches!(meanwhile, Begun::Running(id) if id == first.id));
+    let id = first.id;
+    // The process dies here: nobody runs it any more, the row says "running".
+    drop(first);
+    let (_, record) = import(&service, request(&service, store, &path)).await.unwrap();
+    let record = record.unwrap();
+    assert_eq!((record.id, record.state, record.findings.rows), (id, ImportState::Done, 4));
+}
+
+#[tokio::test]
+async fn a_refused_file_leaves_nothing_but_its_sentence() {
+    let (service, store) = service().await;
+    let (_, record) = import(&service, request(&service, store, &fixture("synthetic_v3_fundflow_BASIC.csv")))
+        .await
+        .unwrap();
+    let record = record.unwrap();
+    assert_eq!((record.state, record.findings.code.as_str()), (ImportState::Refused, "fund_flow_bill"));
+    assert!(record.findings.sentence_zh.contains("资金账单"));
+    assert_eq!(inbox_rows(&service).await, 0);
+    let folder = import(&service, request(&service, store, Path::new(env!("CARGO_MANIFEST_DIR")))).await;
+    assert!(matches!(folder, Err(ImportError::Refused(Refusal::Directory))));
+}
+
+#[tokio::test]
+async fn rejected_lines_are_kept_without_what_must_not_be_kept() {
+    let (service, store) = service().await;
+    let text = std::fs::read_to_string(fixture("synthetic_v3_tradebill_ALL_edge_cases.csv")).unwrap();
+    let path = service.state.config.data_dir.join("bad.csv");
+    let bad =
+        text.replacen("`书籍", "`card 4111111111111111", 1).replacen("`NATIVE,`SUCCESS", "`NATIVE,`WHAT", 1);
+    let bad = bad.replacen("`MWEB,`SUCCESS", "`MWEB,`WHAT", 1);
+    std::fs::write(&path, bad).unwrap();
+    let (_, record) = import(&service, request(&service, store, &path)).await.unwrap();
+    let record = record.unwrap();
+    assert_eq!((record.findings.lines_accepted, record.findings.lines_rejected), (4, 2));
+    let rejected = service.state.database.rejected_rows(record.id, 10).await.unwrap();
+    let found: Vec<_> = rejected.iter().map(|row| (row.line, row.code.as_str(), row.raw.is_some())).collect();
+    assert_eq!(found, [(3, "pan_suspected", false), (4, "unknown_kind", true)]);
+    assert!(!rejected[1].raw.as_ref().unwrap().contains("oSYN_user_A"));
+}
+
+#[tokio::test]
+async fn a_mapped_file_becomes_transactions_and_a_wrong_mapping_is_told() {
+    let (service, store) = service().await;
+    let path = service.state.config.data_dir.join("shop.csv");
+    std::fs::write(
+        &path,
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n\
+         1,a,A,2,2011-01-17 10:37:00,1.5,7.0,France\n1,b,B,1,2011-01-17 10:37:00,2,7.0,France\nA2,b,B,1,2011-01-17 10:37:00,2,,France\n",
+    )
+    .unwrap();
+    let mapping = include_str!("../../examples/online_retail.toml");
+    let with = |mapping: &str| ImportRequest {
+        mapping: Some(mapping.to_owned()),
+        ..request(&service, store, &path)
+    };
+    let (_, record) = import(&service, with(mapping)).await.unwrap();
+    let findings = record.unwrap().findings;
+    assert_eq!((findings.rows, findings.lines_accepted, findings.lines_rejected), (1, 2, 1));
+    assert_eq!(findings.totals, "no_summary");
+    let (_, record) = import(&service, with("name = 3")).await.unwrap();
+    assert_eq!(record.unwrap().findings.code, "mapping");
+}
