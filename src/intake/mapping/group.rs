@@ -7,7 +7,7 @@ use super::super::bills::{Fault, RejectCode, minor};
 use super::MappingContext;
 use super::config::{Mapping, Sign, TextField, slug_of};
 use super::line::MappedLine;
-use crate::domain::{Instant, Item, Kind, MethodDetail, Money, Risk, Status, Transaction, decimal_to_minor};
+use crate::domain::{Instant, Item, Kind, MethodDetail, Money, Risk, Status, Transaction};
 
 /// A transaction of which lines may still come.
 #[derive(Default)]
