@@ -1,7 +1,7 @@
 //! Routes, pages, charts, exports, the door.
 
-pub mod asked;
 pub mod api;
+pub mod asked;
 pub mod assets;
 pub mod charts;
 pub mod choices;

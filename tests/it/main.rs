@@ -4,8 +4,8 @@
 mod api;
 mod door;
 mod fold_equals_rebuild;
-mod inventory;
 mod imports;
+mod inventory;
 mod layout;
 mod probes;
 mod service;
