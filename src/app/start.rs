@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::analytics::SnapshotCell;
 use crate::domain::Clock;
 use crate::intake::{Intake, Pseudonyms};
-use crate::jobs::{Expire, Fold, JobContext, Runner};
+use crate::jobs::{EvaluateAlerts, Expire, Fold, JobContext, Notify, Runner};
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX};
 use crate::telemetry::Metrics;
@@ -97,6 +97,17 @@ fn derived(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
 }
 
 impl Running {
+    /// Starts the jobs that judge the data and tell of it. A process that first loads a history calls it afterwards:
+    /// half a history looks like an outage.
+    ///
+    /// # Errors
+    /// When the client of robots cannot be set up.
+    pub fn watch(&mut self) -> anyhow::Result<()> {
+        self.runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&self.state.intake))));
+        self.runner.spawn(Notify::new()?);
+        Ok(())
+    }
+
     /// Stops jobs, commits what was accepted, closes the database. Call it after the HTTP server has stopped.
     pub async fn stop(self) {
         self.runner.stop(JOBS_STOP_WITHIN).await;

@@ -62,7 +62,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         (None, None) => bail!("no data folder"),
     };
     let config = config(data_dir, options.listen, &options.log_filter)?;
-    let running = start(&config, Arc::clone(&clock)).await?;
+    let mut running = start(&config, Arc::clone(&clock)).await?;
     // Bound before the work, so that a port in use is told at once.
     let (server, address) = bind(&running.state, config.listen)?;
     let origin = crate::app::config::local_origin(address);
@@ -88,6 +88,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     };
     let (stop, stopped) = watch::channel(false);
     if let Some((demo, traffic)) = prepared {
+        running.watch()?;
         announce(&origin, &demo.login, &demo.key, began.elapsed(), options.data_dir.as_deref());
         let client = Client::new(origin, demo.key, demo.stores).context("making the live client")?;
         let sending = tokio::spawn(client.run(traffic, Arc::clone(&clock), stopped));

@@ -25,7 +25,8 @@ pub(super) struct Options {
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     start_logging(options.server.log.log, &options.server.log.log_filter).context("starting the log")?;
     let config = Config::of(&options.data, &options.server)?;
-    let running = start(&config, Arc::new(SystemClock)).await?;
+    let mut running = start(&config, Arc::new(SystemClock)).await?;
+    running.watch()?;
     let (server, address) = bind(&running.state, config.listen)?;
     println!("Tillwatch listens on http://{address}, data in {}", config.data_dir.display());
     offer_setup(&running, &config.public_origin).await?;
