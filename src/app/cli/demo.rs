@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::app::config::{Config, DataOptions, LogOptions, ServerOptions};
 use crate::app::demo::client::Client;
@@ -19,6 +19,8 @@ use crate::web::AppState;
 
 /// How often the fold's backlog is looked at while the history is loaded.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Bills that may wait for the one being imported.
+const BILLS_AHEAD: usize = 64;
 /// How long the client may take to end.
 const CLIENT_STOP_WITHIN: Duration = Duration::from_secs(12);
 
@@ -128,11 +130,19 @@ async fn load(state: &AppState, outline: Outline) -> anyhow::Result<Traffic> {
     let progress = Progress::new(history.days_left());
     let (mut bundles, made) = make_ahead(history);
     let mut loader = Loader::new(&state.intake, &state.pseudonyms);
-    while let Some(bundle) = bundles.recv().await {
+    let (bills, waiting) = mpsc::channel(BILLS_AHEAD);
+    let importing = tokio::spawn(installation::import_bills(state.clone(), waiting));
+    while let Some(mut bundle) = bundles.recv().await {
+        for bill in std::mem::take(&mut bundle.bills) {
+            // Fails only when the import has failed: its own error is told below.
+            let _ = bills.send(bill).await;
+        }
         loader.take(bundle).await.context("loading the history")?;
         progress.day(loader.loaded);
     }
     loader.finish().await.context("loading the history")?;
+    drop(bills);
+    let bills = importing.await.context("the import of the bills")??;
     let history = made.await.context("making the history")?;
     loop {
         let backlog = state.database.inbox_backlog().await?;
@@ -142,7 +152,7 @@ async fn load(state: &AppState, outline: Outline) -> anyhow::Result<Traffic> {
         progress.folding(backlog.rows);
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    progress.done(loader.loaded);
+    progress.done(loader.loaded, bills);
     Ok(history.into_traffic())
 }
 
@@ -177,9 +187,9 @@ impl Progress {
         self.bar.set_message(format!("{rows} rows still to be counted"));
     }
 
-    fn done(&self, rows: usize) {
+    fn done(&self, rows: usize, bills: usize) {
         self.bar.finish_and_clear();
-        println!("{rows} records are in.");
+        println!("{rows} records and {bills} bills are in.");
     }
 }
 

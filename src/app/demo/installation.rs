@@ -1,11 +1,20 @@
-use anyhow::{Context, bail};
-use chrono::{NaiveTime, Weekday};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 
+use anyhow::{Context, bail};
+use chrono::{NaiveTime, TimeDelta, Weekday};
+use tokio::sync::mpsc;
+
+use super::bills::BillFile;
+use super::script::bill_ready_at;
 use super::shops::SHOPS;
 use crate::domain::{
     ContractRate, Instant, KeyMode, KeyScope, OrganisationId, Role, Rounding, StoreId, StoreSet, Word,
 };
-use crate::store::{ApiKeyRecord, Database, PersonDraft, StoreDraft, StoreError};
+use crate::intake::import::{ImportRequest, import_file};
+use crate::intake::{Intake, Pseudonyms};
+use crate::store::{ApiKeyRecord, Database, ImportState, PersonDraft, StoreDraft, StoreError};
 use crate::web::AppState;
 use crate::web::door::random_hex;
 
@@ -94,6 +103,47 @@ pub async fn prepare(state: &AppState, until: Instant) -> anyhow::Result<Demo> {
 /// [`StoreError`].
 pub async fn finish(database: &Database, until: Instant, now: Instant) -> Result<(), StoreError> {
     database.put_setting(SETTING, &until.timestamp_millis().to_string(), now).await
+}
+
+/// Takes bills in as files of users are, one after the other, until the channel is closed; returns how many.
+///
+/// # Errors
+/// When a bill is refused, or a row of it: the demo's bills are whole.
+pub async fn import_bills(state: AppState, mut bills: mpsc::Receiver<BillFile>) -> anyhow::Result<usize> {
+    let mut taken = 0;
+    while let Some(bill) = bills.recv().await {
+        import_bill(&state.intake, &state.database, &state.pseudonyms, &state.config.data_dir, &bill)
+            .await
+            .with_context(|| format!("importing {}", bill.name))?;
+        taken += 1;
+    }
+    Ok(taken)
+}
+
+/// Takes one bill in; `folder` holds it while it is read.
+pub async fn import_bill(
+    intake: &Intake,
+    database: &Database,
+    pseudonyms: &Arc<Pseudonyms>,
+    folder: &Path,
+    bill: &BillFile,
+) -> anyhow::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder).context("making a file")?;
+    file.write_all(&bill.bytes).context("writing the bill")?;
+    let request = ImportRequest {
+        store: bill.store,
+        path: file.path().to_owned(),
+        file_name: bill.name.clone(),
+        mapping: None,
+        scratch: folder.to_owned(),
+        // Fetched every morning, soon after the provider has it.
+        now: bill_ready_at(bill.day) + TimeDelta::minutes(12),
+    };
+    let (_, record) = import_file(intake, database, Arc::clone(pseudonyms), request, |_| ()).await?;
+    match record {
+        Some(record) if record.state == ImportState::Done && record.findings.lines_rejected == 0 => Ok(()),
+        record => bail!("the bill was not taken whole: {record:?}"),
+    }
 }
 
 async fn stores_of(database: &Database) -> anyhow::Result<[StoreId; 3]> {

@@ -98,6 +98,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::history::Outline;
+    use super::super::installation;
     use super::*;
     use crate::analytics::SnapshotCell;
     use crate::domain::{Clock, StoreId, Stream, SystemClock};
@@ -115,7 +116,7 @@ mod tests {
         let (writer, _task) = InboxWriter::start(database.clone());
         let metrics = Arc::new(Metrics::new().unwrap());
         let intake = Intake::new(database.clone(), writer, Arc::clone(&clock), Arc::clone(&metrics));
-        let stores = super::super::installation::add_stores(&database, clock.now()).await.unwrap();
+        let stores = installation::add_stores(&database, clock.now()).await.unwrap();
         let context = JobContext {
             database: database.clone(),
             clock,
@@ -128,10 +129,17 @@ mod tests {
         let until = "2026-11-25T06:30:00Z".parse().unwrap();
         assert_eq!(stores, [StoreId(1), StoreId(2), StoreId(3)]);
         let (mut bundles, made) = make_ahead(History::of(Outline { seed: 1, days, until, stores }));
-        let pseudonyms = Pseudonyms::new([7; 32]);
+        let pseudonyms = Arc::new(Pseudonyms::new([7; 32]));
         let mut loader = Loader::new(&intake, &pseudonyms);
         let (mut transactions, mut events) = (0, 0);
-        while let Some(bundle) = bundles.recv().await {
+        let mut billed = 0;
+        while let Some(mut bundle) = bundles.recv().await {
+            for bill in std::mem::take(&mut bundle.bills) {
+                installation::import_bill(&intake, &database, &pseudonyms, folder.path(), &bill)
+                    .await
+                    .unwrap();
+                billed += 1;
+            }
             transactions += bundle.transactions.len();
             events += bundle.checkout_events.len();
             loader.take(bundle).await.unwrap();
@@ -151,5 +159,6 @@ mod tests {
         assert_eq!(rows(Stream::Transactions), u64::try_from(transactions).unwrap());
         assert_eq!(rows(Stream::CheckoutEvents), u64::try_from(events).unwrap());
         assert_eq!(loader.loaded, transactions + events);
+        assert!(billed > 3 && rows(Stream::LedgerLines) > 1_500, "{}", rows(Stream::LedgerLines));
     }
 }
