@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service};
 
+use tillwatch::web::page::Area;
+
 use crate::app;
 use crate::service::TestService;
 
@@ -60,6 +62,13 @@ fn patterns_in_code() -> BTreeSet<String> {
                 }
             }
         }
+    }
+    // Reports share one pair of routes, whose path is made from their place in the navigation.
+    let reports = fs::read_to_string(root.join("pages/mod.rs")).unwrap().matches("asked::routes::<").count();
+    assert_eq!(reports, Area::SHOP.len(), "each place of the shop is one report");
+    for area in Area::SHOP {
+        patterns.insert(format!("/s/{{store}}/{}", area.path()));
+        patterns.insert(format!("/s/{{store}}/{}.csv", area.path()));
     }
     patterns
 }

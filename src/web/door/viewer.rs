@@ -13,7 +13,7 @@ use crate::store::Person;
 use crate::web::error::WebError;
 use crate::web::page::{Area, EVERY_STORE, Page, StoreLink};
 use crate::web::state::AppState;
-use crate::web::texts::Language;
+use crate::web::texts::{LANGUAGE_COOKIE, Language};
 
 /// The future of an extractor.
 pub(super) type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, WebError>>>>;
@@ -100,7 +100,10 @@ impl Viewer {
             .map(|store| StoreLink { slug: store.slug.clone(), name: store.name.clone() })
             .collect();
         let mut page = Page::new(request).signed_in(&self.person.name, &self.csrf).at(store, links, area);
-        if let Some(language) = Language::parse(&self.person.language) {
+        // The switch on the page (a cookie of this browser) goes before what is set for the account.
+        if request.cookie(LANGUAGE_COOKIE).is_none()
+            && let Some(language) = Language::parse(&self.person.language)
+        {
             page.language = language;
         }
         Ok(page)

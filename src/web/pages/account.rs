@@ -1,3 +1,4 @@
+use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -12,7 +13,7 @@ use crate::web::form::FieldErrors;
 use crate::web::page::{Area, EVERY_STORE, Page};
 use crate::web::respond;
 use crate::web::state::AppState;
-use crate::web::texts::Language;
+use crate::web::texts::{LANGUAGE_COOKIE, Language};
 
 #[derive(Template)]
 #[template(path = "pages/account.html")]
@@ -74,7 +75,12 @@ async fn set_language(
 ) -> Result<HttpResponse, WebError> {
     let language = Language::parse(&form.fields.language).map_or("", Language::tag);
     state.database.set_person_language(form.viewer.person.id, language).await?;
-    Ok(back())
+    let mut answer = back();
+    // What this browser was switched to would hide the choice.
+    let mut switched = Cookie::build(LANGUAGE_COOKIE, "").path("/").finish();
+    switched.make_removal();
+    answer.add_cookie(&switched).map_err(|error| WebError::Internal(error.into()))?;
+    Ok(answer)
 }
 
 #[derive(Deserialize)]
