@@ -34,6 +34,9 @@ pub struct ServerOptions {
     /// Token that /metrics asks for; without it /metrics answers on the loopback interface only
     #[arg(long, env = "TILLWATCH_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub metrics_token: Option<String>,
+    /// Let a robot's address lead to this machine, to try messages out without WeCom
+    #[arg(long, env = "TILLWATCH_ALLOW_LOCAL_ROBOT")]
+    pub allow_local_robot: bool,
     #[command(flatten)]
     pub log: LogOptions,
 }
@@ -71,6 +74,7 @@ pub struct Config {
     pub public_origin: String,
     pub trusted_proxies: Vec<IpAddr>,
     pub metrics_token: Option<String>,
+    pub allow_local_robot: bool,
 }
 
 impl Config {
@@ -94,6 +98,7 @@ impl Config {
             public_origin,
             trusted_proxies: server.trusted_proxy.clone(),
             metrics_token: server.metrics_token.clone(),
+            allow_local_robot: server.allow_local_robot,
         })
     }
 

@@ -60,6 +60,8 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let mut runner = Runner::new(context);
     runner.spawn(Fold::new(lake.clone()));
     runner.spawn(Expire::new(lake.clone()));
+    runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&intake))));
+    runner.spawn(Notify::new()?);
 
     let web = WebConfig {
         started_at: clock.now(),
@@ -67,6 +69,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         database_path,
         metrics_token: config.metrics_token.clone(),
         public_origin: config.public_origin.clone(),
+        allow_local_robot: config.allow_local_robot,
         trusted_proxies: config.trusted_proxies.clone(),
     };
     let state = AppState {

@@ -149,6 +149,21 @@ impl Database {
         Ok(true)
     }
 
+    /// How many alerts are firing that nobody has taken on, by store (`None`: the installation's).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn firing_counts(&self, now: Instant) -> Result<Vec<(Option<StoreId>, usize)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(include_str!("sql/count_firing_episodes.sql"))
+            .bind(now.timestamp_millis())
+            .fetch_all(self.readers())
+            .await?;
+        let read = |(store, count): (i64, i64)| {
+            ((store != 0).then_some(StoreId(store)), usize::try_from(count).unwrap_or(0))
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
     /// Which feed is counted for each account, by store.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub struct WebConfig {
     pub metrics_token: Option<String>,
     /// Scheme, host and port as browsers write them, without a slash at the end: `https://till.example.com`.
     pub public_origin: String,
+    /// Lets a robot's address lead to this machine: only for trying out without WeCom.
+    pub allow_local_robot: bool,
     /// Proxies whose `X-Forwarded-For` is believed; nobody else's is.
     pub trusted_proxies: Vec<IpAddr>,
 }

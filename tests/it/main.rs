@@ -1,6 +1,7 @@
 //! Every integration test, in one binary: each file under `tests/` would link the whole program once more.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod alerts_page;
 mod api;
 mod door;
 mod fold_equals_rebuild;

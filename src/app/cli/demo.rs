@@ -119,8 +119,14 @@ fn end_of(options: &Options, now: Instant) -> anyhow::Result<Instant> {
 
 fn config(data_dir: PathBuf, listen: std::net::SocketAddr, log_filter: &str) -> anyhow::Result<Config> {
     let log = LogOptions { log: LogFormat::Human, log_filter: log_filter.to_owned() };
-    let server =
-        ServerOptions { listen, public_url: None, trusted_proxy: Vec::new(), metrics_token: None, log };
+    let server = ServerOptions {
+        listen,
+        public_url: None,
+        trusted_proxy: Vec::new(),
+        metrics_token: None,
+        allow_local_robot: false,
+        log,
+    };
     Config::of(&DataOptions { data_dir }, &server)
 }
 

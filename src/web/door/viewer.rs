@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::forgery::{form_token, same_origin};
 use super::session::token_hash_of;
-use crate::domain::{Role, Store};
+use crate::domain::{Role, Store, StoreId};
 use crate::store::Person;
 use crate::web::error::WebError;
 use crate::web::page::{Area, EVERY_STORE, Page, StoreLink};
@@ -33,6 +33,8 @@ pub struct Viewer {
     pub session: i64,
     stores: Vec<Store>,
     csrf: String,
+    /// Firing alerts that nobody has taken on, by store.
+    firing: Vec<(Option<StoreId>, usize)>,
 }
 
 impl Viewer {
@@ -100,6 +102,13 @@ impl Viewer {
             .map(|store| StoreLink { slug: store.slug.clone(), name: store.name.clone() })
             .collect();
         let mut page = Page::new(request).signed_in(&self.person.name, &self.csrf).at(store, links, area);
+        let shown = self.stores_of(store)?;
+        page.alerts_open = self
+            .firing
+            .iter()
+            .filter(|(of, _)| of.map_or(self.is_owner(), |of| shown.iter().any(|store| store.id == of)))
+            .map(|(_, count)| count)
+            .sum();
         // The switch on the page (a cookie of this browser) goes before what is set for the account.
         if request.cookie(LANGUAGE_COOKIE).is_none()
             && let Some(language) = Language::parse(&self.person.language)
@@ -133,7 +142,8 @@ impl FromRequest for Viewer {
                 store.organisation == person.organisation && person.stores.contains(store.id)
             });
             let csrf = form_token(&state.door.keys.forms, session.id);
-            Ok(Self { person, session: session.id, stores, csrf })
+            let firing = state.database.firing_counts(state.clock.now()).await?;
+            Ok(Self { person, session: session.id, stores, csrf, firing })
         })
     }
 }

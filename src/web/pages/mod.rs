@@ -1,6 +1,7 @@
 //! One file per page: the query it reads, the template it fills, the handler.
 
 mod account;
+mod alerts;
 mod categories;
 mod choices;
 mod conversion;
@@ -11,6 +12,7 @@ mod home;
 mod login;
 mod over_time;
 mod overview;
+mod robot;
 mod settings;
 mod setup;
 mod status;
@@ -29,6 +31,7 @@ use crate::web::asked;
 /// The routes of each page. A page adds its line here.
 const PAGES: &[fn(&mut ServiceConfig)] = &[
     account::routes,
+    alerts::routes,
     asked::routes::<reports::Categories>,
     asked::routes::<conversion::ConversionReport>,
     asked::routes::<customers::CustomersReport>,
@@ -39,6 +42,7 @@ const PAGES: &[fn(&mut ServiceConfig)] = &[
     transaction::routes,
     home::routes,
     login::routes,
+    robot::routes,
     settings::routes,
     setup::routes,
     status::routes,
