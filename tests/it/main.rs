@@ -3,13 +3,17 @@
 
 mod alerts_page;
 mod api;
+mod curl_examples;
 mod door;
 mod fold_equals_rebuild;
 mod imports;
 mod inventory;
+mod kill;
 mod layout;
+mod live;
 mod probes;
 mod service;
+mod slow_bodies;
 mod statements;
 mod status_page;
 mod whole_line;
