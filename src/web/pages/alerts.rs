@@ -187,8 +187,12 @@ async fn export(
     let page = viewer.page(&request, &store, Area::Alerts)?;
     let episodes = visible(&state, &viewer, &store).await?;
     let reader = Reader { page: &page, stores: viewer.stores(), now: state.clock.now() };
-    let tag = format!("{episodes:?}");
-    respond::csv(&request, &page, &tag, &format!("alerts-{store}.csv"), || write_csv(&reader, &episodes))
+    let tag = respond::tag(&page, &[&format!("{episodes:?}"), "csv"]);
+    if let Some(unchanged) = respond::unchanged(&request, &tag) {
+        return Ok(unchanged);
+    }
+    let body = write_csv(&reader, &episodes)?;
+    Ok(respond::tagged_csv(&request, &tag, &format!("alerts-{store}.csv"), body))
 }
 
 fn write_csv(reader: &Reader, episodes: &[Episode]) -> Result<Vec<u8>, WebError> {
