@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ async fn measure(requests: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let log = LogOptions { log: LogFormat::Human, log_filter: "error".into() };
     let server = ServerOptions {
-        listen: "127.0.0.1:0".parse()?,
+        listen: free_address()?,
         public_url: None,
         trusted_proxy: Vec::new(),
         metrics_token: None,
@@ -77,6 +78,11 @@ async fn measure(requests: usize) -> anyhow::Result<()> {
     serving.await??;
     running.stop().await;
     Ok(())
+}
+
+/// An address that is free now; forms are taken from the address the server was told, so it cannot choose one itself.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 async fn load(state: &AppState, clock: &dyn Clock) -> anyhow::Result<Login> {
@@ -159,7 +165,10 @@ impl Visitor {
             .body(fields)
             .send()
             .await?;
-        let cookie = answer.headers().get(SET_COOKIE).context("signing in gave no cookie")?.to_str()?;
+        let status = answer.status();
+        let cookie = answer.headers().get(SET_COOKIE);
+        let cookie =
+            cookie.with_context(|| format!("signing in answered {status} without a cookie"))?.to_str()?;
         cookie.split(';').next().unwrap_or_default().clone_into(&mut self.cookie);
         Ok(())
     }
