@@ -58,6 +58,7 @@ async fn measure(requests: usize) -> anyhow::Result<()> {
         public_url: None,
         trusted_proxy: Vec::new(),
         metrics_token: None,
+        allow_local_robot: false,
         log,
     };
     let config = Config::of(&DataOptions { data_dir: folder.path().to_owned() }, &server)?;
