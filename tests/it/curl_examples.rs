@@ -30,7 +30,7 @@ async fn every_curl_example_works() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{name}: {text}{}", String::from_utf8_lossy(&output.stderr));
         let answer: Value = serde_json::from_str(&text).unwrap();
-        let rejected = if name == "send_lines.sh" { 1 } else { 0 };
+        let rejected = i32::from(name == "send_lines.sh");
         assert_eq!(answer["rejected"], rejected, "{name}: {text}");
         assert_ne!(answer["accepted"], 0, "{name}: {text}");
         if rejected == 1 {

@@ -34,9 +34,9 @@ fn faults(acknowledged: &BTreeSet<String>, sent: &BTreeSet<String>, found: &[Str
 
 #[test]
 fn the_checker_sees_a_planted_loss_and_a_planted_double() {
-    let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+    let ids_of = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
     let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-    let (acknowledged, sent) = (set(&["a", "b"]), set(&["a", "b", "c"]));
+    let (acknowledged, sent) = (ids_of(&["a", "b"]), ids_of(&["a", "b", "c"]));
     assert!(faults(&acknowledged, &sent, &list(&["a", "b"])).is_empty());
     assert!(
         faults(&acknowledged, &sent, &list(&["a", "b", "c"])).is_empty(),
