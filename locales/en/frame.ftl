@@ -120,3 +120,7 @@ weekday-3 = Thu
 weekday-4 = Fri
 weekday-5 = Sat
 weekday-6 = Sun
+provider-chinaums = China UMS
+provider-cmb = China Merchants Bank
+provider-tron = Tron
+provider-truelayer = TrueLayer

@@ -71,7 +71,7 @@ kpi-mature = { $n } of { $all } payments have an outcome
 kpi-by-value = by amount { $rate }
 kpi-lift = retries add { $points }
 change-versus = { $change } vs { $days }
-change-unknown = nothing to compare with on { $days }
+change-unknown = no earlier data to compare with
 column-hour = Hour
 column-day = Day
 column-week = Week from
@@ -308,3 +308,7 @@ csv-customer = customer
 csv-failure_code = failure_code
 csv-counted = counted
 csv-day = day
+firing-title = { $n ->
+    [one] One alert is firing
+   *[other] { $n } alerts are firing
+}

@@ -117,3 +117,7 @@ weekday-3 = 周四
 weekday-4 = 周五
 weekday-5 = 周六
 weekday-6 = 周日
+provider-chinaums = 银联商务
+provider-cmb = 招商银行
+provider-tron = 波场
+provider-truelayer = TrueLayer

@@ -10,6 +10,7 @@ use askama::Template;
 use super::door::Viewer;
 use super::error::WebError;
 use super::filters::{FilterBar, FilterError, Filters, Options};
+use super::firing::Firing;
 use super::head::Head;
 use super::page::{Area, Page};
 use super::respond;
@@ -32,6 +33,8 @@ pub struct Asked {
     pub is_file: bool,
     /// False when a file is wanted without the mark that Excel needs.
     pub byte_order_mark: bool,
+    /// Alerts that fire now.
+    pub firing: Firing,
     area: Area,
 }
 
@@ -161,6 +164,7 @@ pub async fn ask<R: ReportPage>(
     let snapshot = state.snapshots.current();
     let query = filters.query(stores, state.clock.now());
     page.several_currencies = several_currencies(&query, &snapshot);
+    let firing = Firing::of(state, viewer, &page).await?;
     Ok(Asked {
         byte_order_mark: filters.own.get("bom").is_none_or(|wanted| wanted != "0"),
         is_file: false,
@@ -170,6 +174,7 @@ pub async fn ask<R: ReportPage>(
         settings: Settings { contracts },
         snapshot,
         lake: state.lake.as_ref().clone(),
+        firing,
         area: R::AREA,
     })
 }
@@ -194,7 +199,7 @@ impl Asked {
     fn state(&self) -> String {
         // The running hour decides what is compared and which bucket is still open.
         let minute = self.query.now.timestamp() / 60;
-        format!("{} {minute} {:?}", self.snapshot.version, self.settings)
+        format!("{} {minute} {:?} {:?}", self.snapshot.version, self.settings, self.firing)
     }
 
     /// The rollups that answer this query: the snapshot's own, or made from rows where none holds the combination.

@@ -44,7 +44,7 @@ impl<'a> Head<'a> {
             fresh: freshness(asked),
             place: place(asked),
             csv: Some(asked.csv_url()),
-            bar: FilterBar::new(page, &asked.filters, options, days),
+            bar: FilterBar::new(page, &asked.filters, options, days, span.is_some_and(|span| span.partial)),
             notes: Vec::new(),
         }
     }
@@ -109,7 +109,10 @@ fn place(asked: &Asked) -> String {
         parts
             .push(page.t_with("head-cut-off", &[("time", store.cut_off.format("%H:%M").to_string().into())]));
     }
-    parts.push(asked.query.currency.unwrap_or(store.currency).code().to_owned());
+    parts.push(match asked.query.currency {
+        None if page.several_currencies => page.t("currency-all"),
+        only => only.unwrap_or(store.currency).code().to_owned(),
+    });
     parts.push(page.t_with("head-version", &[("version", asked.snapshot.version.to_string().into())]));
     parts.join(" · ")
 }

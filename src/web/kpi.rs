@@ -106,7 +106,7 @@ impl Versus {
             Some(change) if change != NONE => {
                 page.t_with("change-versus", &[("change", change.into()), ("days", days.into())])
             }
-            _ => page.t_with("change-unknown", &[("days", days.into())]),
+            _ => page.t("change-unknown"),
         }
     }
 }

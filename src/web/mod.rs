@@ -8,6 +8,7 @@ pub mod choices;
 pub mod door;
 pub mod error;
 pub mod filters;
+pub mod firing;
 pub mod form;
 mod gate;
 mod head;

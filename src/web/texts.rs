@@ -71,11 +71,16 @@ impl Language {
 
     /// The language to answer in: the cookie's, else the best of `Accept-Language`, else English.
     pub fn of(request: &HttpRequest) -> Self {
-        if let Some(chosen) = request.cookie(LANGUAGE_COOKIE).and_then(|cookie| Self::parse(cookie.value())) {
+        if let Some(chosen) = Self::chosen(request) {
             return chosen;
         }
         let accepted = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         accepted.and_then(Self::accepted).unwrap_or(Self::English)
+    }
+
+    /// The language that the reader of this browser chose, if they did.
+    pub fn chosen(request: &HttpRequest) -> Option<Self> {
+        request.cookie(LANGUAGE_COOKIE).and_then(|cookie| Self::parse(cookie.value()))
     }
 
     /// The best known language of an `Accept-Language` header.

@@ -29,6 +29,7 @@ pub struct Series {
 pub(super) struct Dot {
     pub x: String,
     pub y: String,
+    pub so_far: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -80,15 +81,16 @@ impl Series {
         let mut series = Self::empty(&axis, values);
         let x = |index: usize| share(index, count.saturating_sub(1));
         let point = |index: usize, value: f64| (x(index) * PATH_WIDTH, axis.y(value) - super::axis::TOP);
-        series.now = path(&values.now, &point, &mut |index, value| {
-            series.dots.push(Dot { x: percent(x(index)), y: pixel(axis.y(value)) });
+        // What is still running is a dot of its own: a line down to it would look like a fall.
+        let mut whole = values.now.clone();
+        let running = values.running.and_then(|index| Some((index, whole.get_mut(index)?.take()?)));
+        series.now = path(&whole, &point, &mut |index, value| {
+            series.dots.push(Dot { x: percent(x(index)), y: pixel(axis.y(value)), so_far: false });
         });
         series.before = path(&values.before, &point, &mut |_, _| ());
         series.band = area(&values.band, &point);
-        if let Some((index, value)) =
-            values.running.and_then(|index| Some((index, (*values.now.get(index)?)?)))
-        {
-            series.dots.push(Dot { x: percent(x(index)), y: pixel(axis.y(value)) });
+        if let Some((index, value)) = running {
+            series.dots.push(Dot { x: percent(x(index)), y: pixel(axis.y(value)), so_far: true });
         }
         series.labels = labels(&values.labels, |index| {
             let anchor = match index {

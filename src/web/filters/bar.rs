@@ -74,18 +74,18 @@ pub struct FilterBar<'a> {
 impl HtmlSafe for FilterBar<'_> {}
 
 impl<'a> FilterBar<'a> {
-    /// The bar of a report on these filters. `days` are those the report covers.
+    /// The bar of a report on these filters. `days` are those the report covers; `running` when today is one of them.
     pub fn new(
         page: &'a Page,
         filters: &Filters,
         options: &Options,
         days: Option<(NaiveDate, NaiveDate)>,
+        running: bool,
     ) -> Self {
         let mut bar = Self::with_choices(page, options, &written_values(filters, days));
         bar.chips = chips(page, filters, &bar.path);
         bar.clear = format!("{}{}", bar.path, filters.days_only().url());
         bar.ignored = filters.ignored.join(", ");
-        let today = days.filter(|_| filters.period == Period::Today).map(|(first, _)| first);
         if let Some((first, last)) = days {
             let length = Days::new((last - first).num_days().unsigned_abs() + 1);
             let shifted = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
@@ -94,7 +94,7 @@ impl<'a> FilterBar<'a> {
             };
             bar.previous = shifted(first.checked_sub_days(length), last.checked_sub_days(length));
             // Nothing comes after today.
-            if today.is_none() {
+            if !running {
                 bar.next = shifted(first.checked_add_days(length), last.checked_add_days(length));
             }
         }
@@ -316,7 +316,7 @@ mod tests {
         let page = page(query);
         let filters = Filters::read(&query[1..], &[]).unwrap();
         let days = Some(("2026-10-01".parse().unwrap(), "2026-10-07".parse().unwrap()));
-        let bar = FilterBar::new(&page, &filters, &options(), days);
+        let bar = FilterBar::new(&page, &filters, &options(), days, false);
         assert_eq!(bar.chips.len(), 1);
         assert_eq!(bar.chips[0].text, "Method: Bank card");
         assert_eq!(bar.chips[0].url, "/s/main/fees?period=custom&from=2026-10-01&to=2026-10-07");

@@ -7,6 +7,7 @@ use crate::web::asked::{Asked, ReportPage};
 use crate::web::charts::{Bar, Figure, HeatStrip, Scale, ShareBar, Spark, Table, height_of};
 use crate::web::error::WebError;
 use crate::web::filters::Options;
+use crate::web::firing::Firing;
 use crate::web::head::Head;
 use crate::web::kpi::{Kpi, Kpis, Versus, change};
 use crate::web::page::{Area, Page};
@@ -18,6 +19,7 @@ use crate::web::sheet::{Cell, Column, Sheet};
 struct OverviewPage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    firing: &'a Firing,
     sections: Vec<Shown>,
     no_data_ever: bool,
 }
@@ -91,7 +93,8 @@ impl ReportPage for Overview {
         let page = &asked.page;
         let head = Head::new(asked, page.t("nav-overview"), &Self::options(Some(asked)), &self.spans);
         let sections = self.sections.iter().map(|section| shown(asked, self, section)).collect();
-        Ok(OverviewPage { page, head, sections, no_data_ever: asked.has_no_data() }.render()?)
+        let firing = &asked.firing;
+        Ok(OverviewPage { page, head, firing, sections, no_data_ever: asked.has_no_data() }.render()?)
     }
 
     fn csv(&self, asked: &Asked) -> Result<Vec<u8>, WebError> {
@@ -135,7 +138,8 @@ fn kpis(asked: &Asked, report: &Overview, section: &OverviewSection) -> Kpis {
     let paid = section.ladder.map(|ladder| Some(ladder.paid));
     let payments = page.t_with("frame-payments", &[("n", ladder.payments.into())]);
     let fees = ladder.fees;
-    let mut fee_notes = page.t_with("kpi-of-volume", &[("rate", page.rate_ppm(fees.rate_ppm()).into())]);
+    let mut fee_notes =
+        page.t_with("kpi-of-volume", &[("rate", page.ratio(fees.rate_ppm(), Some(1_000_000_i64), 3).into())]);
     if fees.is_estimated() {
         fee_notes = format!("{fee_notes}{}", page.t("kpi-partly-estimated"));
     }
@@ -161,9 +165,10 @@ fn kpis(asked: &Asked, report: &Overview, section: &OverviewSection) -> Kpis {
                 .note(unknown)
                 .linked(at(Area::Fees)),
             Kpi::new(page, "refunds", page.money(ladder.refunded, currency))
-                .note(
-                    page.t_with("kpi-of-volume", &[("rate", page.rate_ppm(ladder.refund_rate_ppm()).into())]),
-                )
+                .note(page.t_with(
+                    "kpi-of-volume",
+                    &[("rate", page.ratio(ladder.refund_rate_ppm(), Some(1_000_000_i64), 2).into())],
+                ))
                 .note(page.t_with("kpi-refunds-count", &[("n", ladder.refunds.into())])),
             Kpi::new(page, "proceeds", page.money(ladder.net_proceeds(), currency))
                 .note(versus.amount(page, &section.ladder.map(reports::Ladder::net_proceeds)))
