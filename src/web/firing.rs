@@ -21,8 +21,6 @@ const NAMED_MAX: usize = 3;
     source = r#"{% if !named.is_empty() %}<section class="alerts" aria-labelledby="firing"><h2 id="firing">{{ title }}</h2><ul>{% for (url, text) in named %}<li><a href="{{ url }}">{{ text }}</a></li>{% endfor %}</ul></section>{% endif %}"#
 )]
 pub struct Firing {
-    /// How many there are.
-    pub count: usize,
     title: String,
     named: Vec<(String, String)>,
 }
@@ -51,7 +49,7 @@ impl Firing {
             })
             .collect();
         let title = page.t_with("firing-title", &[("n", episodes.len().into())]);
-        Ok(Self { count: episodes.len(), title, named })
+        Ok(Self { title, named })
     }
 }
 

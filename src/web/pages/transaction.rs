@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::transactions::{RowShown, TransactionsReport, row_shown, status_class};
 use crate::analytics::{FieldValue, TransactionDetail, TransactionVersion, transaction_detail};
-use crate::domain::{RecordKey, StoreId};
+use crate::domain::{RecordKey, StoreId, instant_from_ms};
 use crate::reports::Waterfall;
 use crate::web::asked::{Asked, ask};
 use crate::web::door::Viewer;
@@ -136,14 +136,17 @@ fn fields(version: &TransactionVersion) -> Vec<(String, String)> {
     version
         .fields
         .iter()
+        // Said in words above.
+        .filter(|(name, _)| !matches!(name.as_str(), "witness" | "test" | "feed" | "store"))
         .map(|(name, value)| {
             let text = match value {
                 FieldValue::Text(text) => text.clone(),
+                FieldValue::Integer(ms) if name.ends_with("_ms") => instant_from_ms(*ms).to_rfc3339(),
                 FieldValue::Integer(number) => number.to_string(),
                 FieldValue::Flag(flag) => flag.to_string(),
                 FieldValue::List(items) => items.join(", "),
             };
-            (name.clone(), text)
+            (name.strip_suffix("_ms").map_or_else(|| name.clone(), |bare| format!("{bare}_at")), text)
         })
         .collect()
 }
