@@ -27,24 +27,6 @@ pub fn html(request: &HttpRequest, status: StatusCode, body: String) -> HttpResp
     finish(request, answer, body.into_bytes())
 }
 
-/// A small file of rows, answered with 304 when the reader has it already. `state` is what it is made from.
-///
-/// # Errors
-/// What `render` says.
-pub fn csv<E>(
-    request: &HttpRequest,
-    page: &Page,
-    state: &str,
-    file_name: &str,
-    render: impl FnOnce() -> Result<Vec<u8>, E>,
-) -> Result<HttpResponse, E> {
-    let tag = tag(page, &[state, "csv"]);
-    match unchanged(request, &tag) {
-        Some(unchanged) => Ok(unchanged),
-        None => Ok(tagged_csv(request, &tag, file_name, render()?)),
-    }
-}
-
 /// A strong tag of everything an answer depends on: the page's language, theme, person and path, the build, and
 /// `state`, what the report was made from (data version, resolved days, settings).
 pub fn tag(page: &Page, state: &[&str]) -> String {
