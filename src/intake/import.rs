@@ -135,7 +135,7 @@ pub async fn begin_import(
         file_name: request.file_name.chars().take(FILE_NAME_CHARS_MAX).collect(),
         size_bytes,
     };
-    let key = (std::ptr::from_ref(intake).addr(), request.store.0, sha256.clone(), mapping_sha256);
+    let key = key_of(intake, request.store, &sha256, &mapping_sha256);
     let known = database.find_import(&draft).await?;
     let Some(running) = Running::claim(key) else {
         return Ok(Begun::Running(known.map_or(0, |known| known.id)));
@@ -145,6 +145,16 @@ pub async fn begin_import(
     }
     let id = database.begin_import(&draft, request.now).await?;
     Ok(Begun::Started(Box::new(Import { id, request, sha256, _running: running })))
+}
+
+/// True while this process reads the file; an import that says "running" without it was interrupted.
+pub fn is_running(intake: &Intake, record: &ImportRecord) -> bool {
+    let key = key_of(intake, record.store, &record.sha256, &record.mapping_sha256);
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
+}
+
+fn key_of(intake: &Intake, store: StoreId, sha256: &str, mapping_sha256: &str) -> RunningKey {
+    (std::ptr::from_ref(intake).addr(), store.0, sha256.to_owned(), mapping_sha256.to_owned())
 }
 
 /// Takes a file in and waits for its end.

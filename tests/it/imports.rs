@@ -142,3 +142,63 @@ async fn a_mapped_file_becomes_transactions_and_a_wrong_mapping_is_told() {
     let (_, record) = import(&service, with("name = 3")).await.unwrap();
     assert_eq!(record.unwrap().findings.code, "mapping");
 }
+
+/// A form with one file, as browsers send it.
+fn form(csrf: &str, name: &str, bytes: &[u8]) -> (&'static str, Vec<u8>) {
+    let mut body = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: text/csv\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(b"\r\n--x--\r\n");
+    ("multipart/form-data; boundary=x", body)
+}
+
+#[actix_web::test]
+async fn a_file_goes_in_by_the_page_without_javascript() {
+    use actix_web::test::{TestRequest, call_service, read_body};
+    let service = TestService::start().await;
+    service.clock.set(instant_from_ms(AFTER_THE_BILLS_MS));
+    let cookie = service.owner().await;
+    let app = crate::app!(service);
+    let get = async |uri: &str| {
+        let request = TestRequest::get().uri(uri).insert_header(cookie.clone()).to_request();
+        let answer = call_service(&app, request).await;
+        (answer.status().as_u16(), String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+    };
+    let (status, html) = get("/s/main/imports").await;
+    assert_eq!(status, 200);
+    assert!(html.contains("512 MiB"));
+    let csrf = html.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let post = async |csrf: &str, name: &str| {
+        let (kind, body) = form(csrf, name, &std::fs::read(fixture(name)).unwrap());
+        let request = TestRequest::post()
+            .uri("/s/main/imports")
+            .insert_header(cookie.clone())
+            .insert_header(("origin", crate::service::ORIGIN))
+            .insert_header(("content-type", kind))
+            .set_payload(body);
+        call_service(&app, request.to_request()).await
+    };
+    assert_eq!(post("wrong", "synthetic_trade_20261120.csv.zip").await.status().as_u16(), 403);
+    let answer = post(&csrf, "synthetic_trade_20261120.csv.zip").await;
+    assert_eq!(answer.status().as_u16(), 303);
+    let place = answer.headers().get("location").unwrap().to_str().unwrap().to_owned();
+    for _ in 0..100 {
+        if !get(&place).await.1.contains("imports-state-running")
+            && !get(&place).await.1.contains("<progress")
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let (_, html) = get(&place).await;
+    for text in ["The rows add up to the file&#39;s summary", "<dd>13</dd>", "20 Nov 2026"] {
+        assert!(html.contains(text), "{text} is not in\n{html}");
+    }
+    let again = post(&csrf, "synthetic_trade_20261120.csv.zip").await;
+    let again = again.headers().get("location").unwrap().to_str().unwrap().to_owned();
+    assert!(get(&again).await.1.contains("Nothing was changed"), "{again}");
+    assert_eq!(get(&format!("{place}/rejected.csv")).await.0, 200);
+    assert_eq!(get("/s/main/imports/999").await.0, 404);
+}

@@ -9,6 +9,7 @@ mod customers;
 mod daily_close;
 mod fees;
 mod home;
+mod imports;
 mod login;
 mod over_time;
 mod overview;
@@ -41,6 +42,7 @@ const PAGES: &[fn(&mut ServiceConfig)] = &[
     asked::routes::<transactions::TransactionsReport>,
     transaction::routes,
     home::routes,
+    imports::routes,
     login::routes,
     robot::routes,
     settings::routes,
