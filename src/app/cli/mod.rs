@@ -2,6 +2,8 @@
 
 mod check_config;
 mod demo;
+mod import;
+mod import_remote;
 mod key;
 mod serve;
 mod user;
@@ -24,6 +26,8 @@ enum Action {
     Serve(serve::Options),
     /// Serve three made-up stores with a history and live payments: nothing to set, nothing is kept
     Demo(demo::Options),
+    /// Take in a provider's bill, or any CSV file with a mapping
+    Import(import::Options),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(key::Action),
@@ -48,6 +52,7 @@ pub fn run() -> ExitCode {
         match command.action {
             Action::Serve(options) => serve::run(options).await,
             Action::Demo(options) => demo::run(options).await,
+            Action::Import(options) => import::run(options).await,
             Action::Key(action) => key::run(action).await,
             Action::User(action) => user::run(action).await,
             Action::CheckConfig(options) => check_config::run(&options),
