@@ -158,10 +158,16 @@ close-fees = Fees
 close-proceeds = Net proceeds
 close-top-ups = Stored value bought (not income)
 close-cash-title = Cash in the drawer
-close-cash-about = Cash taken − cash given back = what the drawer should hold beyond its opening amount.
+close-cash-about = Opening amount + cash taken − cash given back = what the drawer should hold.
 close-cash-taken = Cash taken
 close-cash-refunded = Cash given back
 close-cash-expected = Should be in the drawer
+close-cash-opening = In the drawer before the day
+close-cash-counted = Counted now
+close-cash-compare = Compare
+close-cash-over = { $amount } over
+close-cash-short = { $amount } short
+close-cash-exact = The drawer agrees.
 close-cash-count = Counted by
 close-total = Total
 close-sign = Signature

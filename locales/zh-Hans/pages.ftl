@@ -158,10 +158,16 @@ close-fees = 手续费
 close-proceeds = 应到账
 close-top-ups = 储值充值（不计收入）
 close-cash-title = 现金盘点
-close-cash-about = 现金收入 − 现金退款 = 钱箱中除备用金外应有的现金。
+close-cash-about = 备用金 + 现金收入 − 现金退款 = 钱箱中应有的现金。
 close-cash-taken = 现金收入
 close-cash-refunded = 现金退款
 close-cash-expected = 应有现金
+close-cash-opening = 备用金
+close-cash-counted = 实盘现金
+close-cash-compare = 核对
+close-cash-over = 长款 { $amount }
+close-cash-short = 短款 { $amount }
+close-cash-exact = 账实相符。
 close-cash-count = 盘点人
 close-total = 合计
 close-sign = 签字

@@ -227,6 +227,12 @@ impl Filters {
         Self { period: self.period, currency: self.currency, ..Self::default() }
     }
 
+    /// These filters as fields of a form.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        // What we wrote ourselves is readable.
+        pairs(self.url().trim_start_matches('?')).unwrap_or_default()
+    }
+
     /// The query string with its question mark; empty when everything is as by default.
     pub fn url(&self) -> String {
         let mut parts: Vec<(String, String)> = Vec::new();

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use rust_decimal::Decimal;
 
 use super::choices;
-use crate::domain::{Currency, Word};
-use crate::reports::{self, CloseRow, CloseSection, DailyClose, Ladder, Subject};
+use crate::domain::{Currency, Word, decimal_to_minor};
+use crate::reports::{self, CashEntry, CloseRow, CloseSection, DailyClose, Ladder, Subject};
 use crate::web::asked::{Asked, ReportPage};
 use crate::web::error::WebError;
-use crate::web::filters::Options;
+use crate::web::filters::{FilterError, Filters, Options};
 use crate::web::head::Head;
 use crate::web::page::{Area, Page};
 use crate::web::sheet::{Cell, Column, Sheet};
@@ -32,7 +33,21 @@ struct Shown {
     methods: Vec<RowShown>,
     operators: Vec<RowShown>,
     total: RowShown,
-    cash: Option<[String; 3]>,
+    cash: Option<CashShown>,
+}
+
+/// The drawer, with the form to count it.
+struct CashShown {
+    taken: String,
+    refunded: String,
+    expected: String,
+    /// As typed.
+    opening: String,
+    counted: String,
+    /// Over, short or exact, and by how much; `None` until counted.
+    outcome: Option<String>,
+    /// The rest of the address.
+    fields: Vec<(String, String)>,
 }
 
 /// One line of the way from list amount to proceeds.
@@ -54,10 +69,18 @@ struct RowShown {
 
 impl ReportPage for DailyClose {
     const AREA: Area = Area::DailyClose;
+    const OWN: &'static [&'static str] = &["bom", OPENING, COUNTED];
+
+    fn check(filters: &Filters) -> Result<(), FilterError> {
+        for name in [OPENING, COUNTED] {
+            typed(filters, name)?;
+        }
+        Ok(())
+    }
 
     fn work_out(asked: &Asked) -> Result<Self, WebError> {
         let view = asked.view(Subject::Money)?;
-        reports::daily_close(&view, &asked.settings, &asked.query, &BTreeMap::new())
+        reports::daily_close(&view, &asked.settings, &asked.query, &entered(asked))
             .map_err(|error| WebError::Internal(error.into()))
     }
 
@@ -78,7 +101,7 @@ impl ReportPage for DailyClose {
             if several { page.t_with("close-pick-day", &[("days", (&days).into())]) } else { String::new() };
         let head =
             Head::new(asked, page.t("nav-daily-close"), &Self::options(Some(asked)), &self.spans).note(note);
-        let sections = self.sections.iter().map(|section| shown(page, section)).collect();
+        let sections = self.sections.iter().map(|section| shown(asked, section)).collect();
         let store = page.store_name();
         let shown = DailyClosePage { page, head, sections, no_data_ever: asked.has_no_data(), store, days };
         Ok(shown.render()?)
@@ -89,12 +112,66 @@ impl ReportPage for DailyClose {
     }
 }
 
-fn shown(page: &Page, section: &CloseSection) -> Shown {
+/// Parameters of this page: what was in the drawer before the day and after it, in major units.
+const OPENING: &str = "opening";
+const COUNTED: &str = "counted";
+
+fn typed(filters: &Filters, name: &str) -> Result<Option<Decimal>, FilterError> {
+    let Some(text) = filters.own.get(name) else { return Ok(None) };
+    let bad = || FilterError { field: name.into(), value: text.clone() };
+    let amount: Decimal = text.trim().replace([',', '，'], "").parse().map_err(|_| bad())?;
+    if amount.abs() > Decimal::from(CASH_MAJOR_MAX) { Err(bad()) } else { Ok(Some(amount)) }
+}
+
+/// More than any drawer holds.
+const CASH_MAJOR_MAX: i64 = 100_000_000;
+
+/// The currency that is counted: the one asked for, else the store's own.
+fn cash_currency(asked: &Asked) -> Option<Currency> {
+    asked.query.currency.or_else(|| asked.query.stores.first().map(|store| store.currency))
+}
+
+fn entered(asked: &Asked) -> BTreeMap<Currency, CashEntry> {
+    let amount = |currency: Currency, name: &str| {
+        let amount = typed(&asked.filters, name).ok().flatten()?;
+        decimal_to_minor(amount, currency).ok().map(i128::from)
+    };
+    let entry = cash_currency(asked).and_then(|currency| {
+        let counted = amount(currency, COUNTED)?;
+        Some((currency, CashEntry { opening: amount(currency, OPENING).unwrap_or(0), counted }))
+    });
+    entry.into_iter().collect()
+}
+
+fn cash_shown(asked: &Asked, section: &CloseSection) -> Option<CashShown> {
+    let (page, currency, cash) = (&asked.page, section.currency, section.cash);
+    if cash_currency(asked) != Some(currency) && cash.taken == 0 && cash.refunded == 0 {
+        return None;
+    }
+    let own = |name: &str| asked.filters.own.get(name).cloned().unwrap_or_default();
+    let money = |minor: i128| page.money(minor, currency);
+    let outcome = cash.over().map(|over| match over.signum() {
+        1 => page.t_with("close-cash-over", &[("amount", money(over).into())]),
+        -1 => page.t_with("close-cash-short", &[("amount", money(-over).into())]),
+        _ => page.t("close-cash-exact"),
+    });
+    Some(CashShown {
+        taken: money(cash.taken),
+        refunded: money(cash.refunded),
+        expected: money(cash.expected()),
+        opening: own(OPENING),
+        counted: own(COUNTED),
+        outcome,
+        fields: asked.filters.without(OPENING).without(COUNTED).without("bom").fields(),
+    })
+}
+
+fn shown(asked: &Asked, section: &CloseSection) -> Shown {
+    let page = &asked.page;
     let currency = section.currency;
     let total = &section.total;
     let row = |set: &str, row: &CloseRow| row_shown(page, currency, page.word(set, &row.key), &row.ladder);
     let paid = page.money(total.paid, currency);
-    let cash = section.cash;
     Shown {
         currency,
         title: page.t_with("close-title", &[("paid", paid.into()), ("n", total.payments.into())]),
@@ -108,8 +185,7 @@ fn shown(page: &Page, section: &CloseSection) -> Shown {
             .map(|of| row("value", of))
             .collect(),
         total: row_shown(page, currency, page.t("close-total"), total),
-        cash: (cash.taken != 0 || cash.refunded != 0)
-            .then(|| [cash.taken, cash.refunded, cash.expected()].map(|amount| page.money(amount, currency))),
+        cash: cash_shown(asked, section),
     }
 }
 
@@ -154,7 +230,7 @@ fn row_shown(page: &Page, currency: Currency, name: String, ladder: &Ladder) -> 
     }
 }
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 20] = [
     Column::Plain("part"),
     Column::Plain("key"),
     Column::Plain("method"),
@@ -172,15 +248,26 @@ const COLUMNS: [Column; 17] = [
     Column::Money("fees"),
     Column::Plain("fee_unknown"),
     Column::Money("proceeds"),
+    Column::Money("cash_expected"),
+    Column::Money("cash_counted"),
+    Column::Money("cash_over"),
 ];
 
 fn sheet(report: &DailyClose, asked: &Asked) -> Result<Vec<u8>, csv::Error> {
     let mut sheet = Sheet::new(&asked.page, asked.byte_order_mark, &COLUMNS)?;
     for section in &report.sections {
         let currency = section.currency;
+        let cash = section.cash;
         let mut row = |part: &str, key: Word, method: Word, ladder: &Ladder| {
             let front = vec![Cell::value(part), Cell::text(key.as_str()), Cell::text(method.as_str())];
-            sheet.row([front, cells(ladder, currency)].concat())
+            let whole = part == "total";
+            let drawer = [
+                whole.then(|| cash.expected()),
+                cash.entry.filter(|_| whole).map(|entry| entry.counted),
+                cash.over().filter(|_| whole),
+            ];
+            let drawer = drawer.map(|minor| Cell::money(minor, currency)).to_vec();
+            sheet.row([front, cells(ladder, currency), drawer].concat())
         };
         row("total", Word::NONE, Word::NONE, &section.total)?;
         for of in &section.methods {
@@ -213,4 +300,28 @@ fn cells(ladder: &Ladder, currency: Currency) -> Vec<Cell> {
         Cell::count(ladder.fees.unknown_count),
         Cell::money(ladder.net_proceeds(), currency),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_typed_in_major_units() {
+        let read = |text: &str| typed(&Filters::default().with_own(COUNTED, text), COUNTED);
+        assert_eq!(read("1,250.50"), Ok(Some(Decimal::new(125_050, 2))));
+        assert_eq!(read(" 20 "), Ok(Some(Decimal::from(20))));
+        assert_eq!(typed(&Filters::default(), COUNTED), Ok(None));
+        for text in ["twenty", "1e99", "100000001"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_form_keeps_the_rest_of_the_address() {
+        let filters = Filters::read("period=yesterday&counted=12&method=cash", &[COUNTED]).unwrap();
+        let fields = filters.without(COUNTED).fields();
+        let names: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(names, [("period", "yesterday"), ("method", "cash")]);
+    }
 }
