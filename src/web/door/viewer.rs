@@ -13,7 +13,7 @@ use crate::store::Person;
 use crate::web::error::WebError;
 use crate::web::page::{Area, EVERY_STORE, Page, StoreLink};
 use crate::web::state::AppState;
-use crate::web::texts::{LANGUAGE_COOKIE, Language};
+use crate::web::texts::Language;
 
 /// The future of an extractor.
 pub(super) type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, WebError>>>>;
