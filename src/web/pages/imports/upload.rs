@@ -28,13 +28,16 @@ pub struct Upload {
     pub store: String,
 }
 
+/// Judges the token of a form.
+pub type Admit<'a> = &'a dyn Fn(&str) -> Result<(), WebError>;
+
 impl Upload {
     /// Reads a form, the file straight to the disk. `admit` is given the token in the field `csrf`, which must come
     /// before the file; machines that show a key have none.
     pub async fn read(
         state: &AppState,
         mut form: Multipart,
-        admit: Option<&dyn Fn(&str) -> Result<(), WebError>>,
+        admit: Option<Admit<'_>>,
     ) -> Result<Self, WebError> {
         let folder = uploads(state)?;
         let mut upload = Self { file: None, file_name: String::new(), mapping: None, store: String::new() };
