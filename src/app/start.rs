@@ -60,8 +60,6 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let mut runner = Runner::new(context);
     runner.spawn(Fold::new(lake.clone()));
     runner.spawn(Expire::new(lake.clone()));
-    runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&intake))));
-    runner.spawn(Notify::new()?);
 
     let web = WebConfig {
         started_at: clock.now(),
