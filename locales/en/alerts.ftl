@@ -70,3 +70,12 @@ robot-last-error = Last message not sent
 robot-test = Send a test message
 robot-test-hint = The test goes the way of every alert; reload the page after a few seconds to see how it went.
 robot-remove = Remove
+# The daily report to the robot.
+report-title = { $store } · { $day }
+report-paid = Paid { $paid } in { $n } payments
+report-refunds = Refunded { $refunded } in { $n } refunds
+report-fees = Fees { $fees }
+report-proceeds = Net proceeds { $proceeds }
+report-success = Success rate { $rate }
+report-before = A week earlier { $paid } was paid
+report-nothing = Nothing was recorded on this business day.

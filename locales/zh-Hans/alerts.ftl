@@ -67,3 +67,12 @@ robot-last-error = 最近一次发送失败
 robot-test = 发送测试消息
 robot-test-hint = 测试消息与告警走同一通道；几秒后刷新页面查看结果。
 robot-remove = 移除
+# 发给机器人的日报。
+report-title = { $store } · { $day }日结
+report-paid = 实收 { $paid }，共 { $n } 笔
+report-refunds = 退款 { $refunded }，共 { $n } 笔
+report-fees = 手续费 { $fees }
+report-proceeds = 应到账 { $proceeds }
+report-success = 支付成功率 { $rate }
+report-before = 上周同日实收 { $paid }
+report-nothing = 本营业日没有任何记录。

@@ -17,6 +17,7 @@ use crate::web::door::{Door, DoorKeys};
 use crate::web::{AppState, WebConfig};
 
 use super::config::Config;
+use super::daily_report::DailyReport;
 use super::data_folder::DataFolder;
 
 /// How long jobs may take to finish at the end.
@@ -106,6 +107,7 @@ impl Running {
     pub fn watch(&mut self) -> anyhow::Result<()> {
         self.runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&self.state.intake))));
         self.runner.spawn(Notify::new()?);
+        self.runner.spawn(DailyReport);
         Ok(())
     }
 

@@ -199,7 +199,7 @@ pub fn test_message(language: &str) -> String {
 }
 
 /// Text that cannot become markup: names of stores, cashiers and accounts are written by people.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '<' => '＜',

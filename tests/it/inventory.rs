@@ -81,7 +81,14 @@ fn path_of(pattern: &str) -> String {
             None => path.push_str(part),
             Some((before, name)) => {
                 path.push_str(before);
-                path.push_str(if name.starts_with("store") { "main" } else { "x" });
+                let filled = if name.starts_with("store") {
+                    "main"
+                } else if name.contains("[0-9]") {
+                    "1"
+                } else {
+                    "x"
+                };
+                path.push_str(filled);
                 path.push_str(name.split_once('}').map_or("", |(_, after)| after));
             }
         }

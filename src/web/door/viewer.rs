@@ -110,7 +110,7 @@ impl Viewer {
             .map(|(_, count)| count)
             .sum();
         // The switch on the page (a cookie of this browser) goes before what is set for the account.
-        if request.cookie(LANGUAGE_COOKIE).is_none()
+        if Language::chosen(request).is_none()
             && let Some(language) = Language::parse(&self.person.language)
         {
             page.language = language;
