@@ -318,3 +318,5 @@ firing-title = { $n ->
     [one] One alert is firing
    *[other] { $n } alerts are firing
 }
+kpi-returning-count = Customers who paid more than once
+kpi-people = { $n } customers

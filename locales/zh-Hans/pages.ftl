@@ -315,3 +315,5 @@ csv-failure_code = 失败代码
 csv-counted = 计入统计
 csv-day = 营业日
 firing-title = { $n } 条告警未恢复
+kpi-returning-count = 多次付款顾客数
+kpi-people = { $n } 位顾客

@@ -11,6 +11,7 @@ mod inventory;
 mod kill;
 mod layout;
 mod live;
+mod online_retail;
 mod probes;
 mod service;
 mod slow_bodies;

@@ -108,6 +108,7 @@ fn kpis(page: &Page, spans: &[Span], customers: &Customers) -> Kpis {
             Kpi::new(page, "customers", page.count(counts.value.paying))
                 .note(versus.count(page, &counts.map(|counts| counts.paying))),
             Kpi::new(page, "returning", page.percent(customers.returning.value, 1))
+                .note(page.t_with("kpi-people", &[("n", counts.value.paying_more_than_once.into())]))
                 .note(
                     page.t_with(
                         "kpi-interval",
@@ -134,6 +135,11 @@ fn sheet(customers: &Customers, asked: &Asked) -> Result<Vec<u8>, csv::Error> {
     let before = counts.pair.as_ref().map(|pair| pair.before);
     for (name, value, before) in [
         ("customers", Cell::count(counts.value.paying), Cell::count(before.map(|of| of.paying))),
+        (
+            "returning-count",
+            Cell::count(counts.value.paying_more_than_once),
+            Cell::count(before.map(|of| of.paying_more_than_once)),
+        ),
         ("payments", Cell::count(payments(&counts.value)), Cell::count(before.as_ref().map(payments))),
     ] {
         sheet.row(vec![Cell::value(page.word("kpi", name)), value, before])?;
