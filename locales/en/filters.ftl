@@ -54,3 +54,5 @@ by-category = By category
 currency-all = All currencies
 filter-kind = Kind
 filter-after = place in the list
+filter-attr = Attribute
+filter-attribute-hint = key=value, e.g. country=France

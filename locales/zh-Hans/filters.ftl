@@ -54,3 +54,5 @@ by-category = 按品类
 currency-all = 全部币种
 filter-kind = 类型
 filter-after = 列表位置
+filter-attr = 自定义属性
+filter-attribute-hint = 键=值，如 country=France

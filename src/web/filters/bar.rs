@@ -60,7 +60,8 @@ pub struct FilterBar<'a> {
     breakdowns: Vec<Choice>,
     currencies: Vec<Choice>,
     selections: Vec<(&'static str, String, Vec<Choice>)>,
-    attribute: Option<(String, String)>,
+    /// `country=France`, as the field shows it; empty without.
+    attribute: String,
     search: Option<String>,
     previous: Option<String>,
     next: Option<String>,
@@ -137,8 +138,11 @@ impl<'a> FilterBar<'a> {
         let selections = selections.into_iter().chain(own_selections).collect();
         let attribute = values
             .iter()
-            .find(|(name, _)| name.starts_with("attr."))
-            .map(|(name, value)| (name.clone(), value.clone()));
+            .find_map(|(name, value)| {
+                let key = name.strip_prefix("attr.").map(|key| format!("{key}={value}"));
+                key.or_else(|| (name == "attr").then(|| value.clone()))
+            })
+            .unwrap_or_default();
         Self {
             page,
             path,
@@ -149,7 +153,7 @@ impl<'a> FilterBar<'a> {
             comparisons,
             breakdowns: breakdown_choices(page, options, value("by")),
             currencies: currency_choices(page, options, value("cur")),
-            narrowed: attribute.is_some()
+            narrowed: !attribute.is_empty()
                 || SELECTIONS.iter().any(|name| !value(name).is_empty())
                 || options.own.iter().any(|(name, _)| !value(name).is_empty()),
             selections,

@@ -122,6 +122,8 @@ impl Filters {
                 "by" => filters.by = Some(breakdown(&value).ok_or_else(bad)?),
                 "cur" if value == "all" => filters.currency = None,
                 "cur" => filters.currency = Some(Currency::parse(&value).map_err(|_| bad())?),
+                // The field of the form; links name the key in the parameter.
+                "attr" => filters.filter.attribute = Some(attribute(&value).ok_or_else(bad)?),
                 _ if own.contains(&name) => {
                     filters.own.insert(name.to_owned(), value);
                 }
@@ -323,6 +325,13 @@ fn breakdown(value: &str) -> Option<Breakdown> {
     }
 }
 
+/// `country=France`, as a person writes it into the field.
+fn attribute(text: &str) -> Option<(String, String)> {
+    let (key, value) = text.split_once(['=', '＝'])?;
+    let (key, value) = (key.trim(), value.trim());
+    (!key.is_empty() && !value.is_empty()).then(|| (key.to_owned(), value.to_owned()))
+}
+
 fn custom_period(dates: (Option<NaiveDate>, Option<NaiveDate>)) -> Result<Period, FilterError> {
     let missing = |field: &str| FilterError { field: field.into(), value: String::new() };
     // One date alone is that one day.
@@ -400,6 +409,8 @@ mod tests {
             ("period=custom&from=2026-02-02&to=2026-02-01", "to"),
             ("cmp=yes", "cmp"),
             ("by=attr.", "by"),
+            ("attr=country", "attr"),
+            ("attr==France", "attr"),
             ("cur=RMB", "cur"),
             ("method=cash,!card", "method"),
         ] {
@@ -408,6 +419,11 @@ mod tests {
                 Err(field.to_owned()),
                 "{query}"
             );
+        }
+        for query in ["attr=country=France", "attr.country=France"] {
+            let read = Filters::read(query, &[]).unwrap();
+            assert_eq!(read.filter.attribute, Some(("country".into(), "France".into())), "{query}");
+            assert_eq!(read.url(), "?attr.country=France");
         }
         let many = (0..=PARAMETERS_MAX).map(|index| format!("x{index}=1")).collect::<Vec<_>>().join("&");
         assert!(Filters::read(&many, &[]).is_err());

@@ -101,6 +101,10 @@ impl ReportPage for TransactionsReport {
     fn html(&self, asked: &Asked) -> Result<String, WebError> {
         let page = &asked.page;
         let head = Head::new(asked, page.t("nav-transactions"), &Self::options(Some(asked)), &self.spans);
+        let whole: i64 = self.list.totals.values().map(|(count, _)| count).sum();
+        let cut = usize::try_from(whole).is_ok_and(|whole| whole > FILE_ROWS_MAX);
+        let note = page.t_with("transactions-export-cut", &[("n", page.count(FILE_ROWS_MAX).into())]);
+        let head = head.note(if cut { note } else { String::new() });
         let rows: Vec<RowShown> = self.list.lines.iter().map(|line| row_shown(asked, line)).collect();
         let count: i64 = self.list.totals.values().map(|(count, _)| count).sum();
         let title = match &self.id {
