@@ -209,12 +209,14 @@ impl Database {
         let fresh: Vec<(i64, String, String, i64, i64)> =
             sqlx::query_as(include_str!("sql/all_freshness.sql")).fetch_all(self.readers()).await?;
         for (store, stream, provider, event_ms, received_ms) in fresh {
-            let Some(stream) = Stream::parse(&stream) else { continue };
+            let known = Stream::parse(&stream).ok_or_else(|| {
+                inconsistent("freshness", format!("{store}/{stream}/{provider}"), &"unknown stream")
+            })?;
             let fresh = Freshness {
                 last_event: instant_from_ms(event_ms),
                 last_received: instant_from_ms(received_ms),
             };
-            snapshot.freshness.insert((StoreId(store), stream, Word::of(&provider)), fresh);
+            snapshot.freshness.insert((StoreId(store), known, Word::of(&provider)), fresh);
         }
         Ok(snapshot)
     }
