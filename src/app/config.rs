@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
+use crate::domain::Sabotage;
 use crate::telemetry::LogFormat;
 
 /// Where the server keeps its data unless told otherwise.
@@ -75,6 +76,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     pub metrics_token: Option<String>,
     pub allow_local_robot: bool,
+    /// Promises broken on purpose, in tests of a debug build.
+    pub sabotage: Sabotage,
 }
 
 impl Config {
@@ -99,6 +102,7 @@ impl Config {
             trusted_proxies: server.trusted_proxy.clone(),
             metrics_token: server.metrics_token.clone(),
             allow_local_robot: server.allow_local_robot,
+            sabotage: Sabotage::default(),
         })
     }
 

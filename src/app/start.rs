@@ -48,7 +48,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     metrics.set_intake_queue_capacity(QUEUE_ROWS_MAX);
     metrics.snapshot_published(snapshot.folded_at);
     let snapshots = Arc::new(SnapshotCell::new(snapshot));
-    let lake = Lake::open(&folder.path().join("lake")).context("opening the lake")?;
+    let lake = Lake::open(&folder.path().join("lake")).context("opening the lake")?.breaking(config.sabotage);
     let (inbox, writer) = InboxWriter::start(database.clone());
     let intake = Arc::new(Intake::new(database.clone(), inbox, Arc::clone(&clock), Arc::clone(&metrics)));
 

@@ -9,7 +9,7 @@ use polars::io::parquet::read::ParquetReader;
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{ChunkAgg, SerReader};
 
-use crate::domain::Stream;
+use crate::domain::{Promise, Sabotage, Stream};
 
 use super::columns::{Frame, FrameError};
 use super::file::{FileSet, LakeFile};
@@ -23,6 +23,7 @@ pub struct Lake {
     root: Arc<PathBuf>,
     /// Files whose hash was checked by this process. Files are immutable, so once is enough until a scrub.
     verified: Arc<Mutex<HashSet<String>>>,
+    sabotage: Sabotage,
 }
 
 /// Why a file could not be read or written.
@@ -50,7 +51,18 @@ impl Lake {
     pub fn open(root: &Path) -> Result<Self, LakeError> {
         fs::create_dir_all(root)
             .map_err(|source| LakeError::Io { path: root.display().to_string(), source })?;
-        Ok(Self { root: Arc::new(root.to_owned()), verified: Arc::default() })
+        Ok(Self { root: Arc::new(root.to_owned()), verified: Arc::default(), sabotage: Sabotage::default() })
+    }
+
+    /// The same lake, with these promises broken.
+    #[must_use]
+    pub fn breaking(self, sabotage: Sabotage) -> Self {
+        Self { sabotage, ..self }
+    }
+
+    /// The promises that are broken on purpose.
+    pub const fn sabotage(&self) -> Sabotage {
+        self.sabotage
     }
 
     /// The folder.
@@ -130,6 +142,9 @@ impl Lake {
     }
 
     fn verify(&self, file: &LakeFile, bytes: &[u8]) -> Result<(), LakeError> {
+        if self.sabotage.breaks(Promise::HashCompared) {
+            return Ok(());
+        }
         let known = |verified: &HashSet<String>| verified.contains(&file.id);
         // The size is compared at every read: it costs nothing.
         let size_is_right = u64::try_from(bytes.len()) == Ok(file.size_bytes);
@@ -161,6 +176,9 @@ impl Lake {
         let beside = target.with_extension("tmp");
         let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
         file.write_all(bytes)?;
+        if self.sabotage.breaks(Promise::FilesSynced) {
+            return fs::rename(&beside, target);
+        }
         file.sync_all()?;
         drop(file);
         fs::rename(&beside, target)?;

@@ -59,6 +59,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         trusted_proxies: Vec::new(),
         metrics_token: None,
         allow_local_robot: false,
+        sabotage: crate::domain::Sabotage::default(),
     };
     match start(&config, Arc::new(SystemClock)).await {
         Ok(running) => {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::app::config::{Config, DataOptions, ServerOptions};
 use crate::app::{Running, bind, start};
-use crate::domain::{Clock, SystemClock};
+use crate::domain::{Clock, Sabotage, SystemClock};
 use crate::telemetry::start_logging;
 use crate::web::door::{random_hex, token_hash};
 
@@ -19,12 +19,29 @@ pub(super) struct Options {
     data: DataOptions,
     #[command(flatten)]
     server: ServerOptions,
+    /// Break these promises, so that their tests can be seen to fail; a release build has no such option
+    #[cfg(debug_assertions)]
+    #[arg(long = "break", hide = true, value_delimiter = ',', value_name = "PROMISE")]
+    broken: Vec<crate::domain::Promise>,
+}
+
+impl Options {
+    #[cfg(debug_assertions)]
+    fn sabotage(&self) -> Sabotage {
+        Sabotage::of(&self.broken)
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[expect(clippy::unused_self, reason = "reads an option in debug builds")]
+    fn sabotage(&self) -> Sabotage {
+        Sabotage::default()
+    }
 }
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     start_logging(options.server.log.log, &options.server.log.log_filter).context("starting the log")?;
-    let config = Config::of(&options.data, &options.server)?;
+    let config = Config { sabotage: options.sabotage(), ..Config::of(&options.data, &options.server)? };
     let mut running = start(&config, Arc::new(SystemClock)).await?;
     running.watch()?;
     let (server, address) = bind(&running.state, config.listen)?;
