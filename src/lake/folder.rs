@@ -1,8 +1,7 @@
-use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Cursor, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use polars::io::parquet::read::ParquetReader;
@@ -13,6 +12,12 @@ use crate::domain::{Promise, Sabotage, Stream};
 
 use super::columns::{Frame, FrameError};
 use super::file::{FileSet, LakeFile};
+use super::trust::{Stamp, Trust};
+
+/// Bytes that are hashed at a time when a file is only verified.
+const VERIFY_CHUNK_BYTES: usize = 1 << 20;
+/// What the system says of a sector that cannot be read.
+const EIO: i32 = 5;
 
 /// Rows of one row group: small enough to skip by store, large enough to read fast.
 const ROW_GROUP_ROWS: usize = 65_536;
@@ -21,17 +26,20 @@ const ROW_GROUP_ROWS: usize = 65_536;
 #[derive(Clone, Debug)]
 pub struct Lake {
     root: Arc<PathBuf>,
-    /// Files whose hash was checked by this process. Files are immutable, so once is enough until a scrub.
-    verified: Arc<Mutex<HashSet<String>>>,
+    /// Files whose hash was checked by this process: once is enough until the file is changed or scrubbed.
+    trust: Arc<Trust>,
     sabotage: Sabotage,
 }
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
-    /// The file system said no (missing file, full disk …).
+    /// The file system said no (full disk, no permission …).
     #[error("file {path}: {source}")]
     Io { path: String, source: io::Error },
+    /// The manifest names the file, the folder has it not.
+    #[error("file {0} is missing")]
+    Missing(String),
     /// The bytes are not those that were written: no number may be made from them.
     #[error("file {path} is damaged: its hash is {found}, the manifest says {expected}")]
     Damaged { path: String, expected: String, found: String },
@@ -43,6 +51,24 @@ pub enum LakeError {
     ReadBack(String),
 }
 
+impl LakeError {
+    /// True when the rows of a file cannot be had, however often it is tried: damaged, missing, unreadable sectors.
+    pub fn is_lost_file(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Missing(_) => true,
+            Self::Io { source, .. } => source.raw_os_error() == Some(EIO),
+            Self::Frame(_) | Self::ReadBack(_) => false,
+        }
+    }
+
+    fn of_file(file: &LakeFile, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::NotFound {
+            return Self::Missing(file.path.clone());
+        }
+        Self::Io { path: file.path.clone(), source }
+    }
+}
+
 impl Lake {
     /// The lake in this folder, which is created.
     ///
@@ -51,7 +77,7 @@ impl Lake {
     pub fn open(root: &Path) -> Result<Self, LakeError> {
         fs::create_dir_all(root)
             .map_err(|source| LakeError::Io { path: root.display().to_string(), source })?;
-        Ok(Self { root: Arc::new(root.to_owned()), verified: Arc::default(), sabotage: Sabotage::default() })
+        Ok(Self { root: Arc::new(root.to_owned()), trust: Arc::default(), sabotage: Sabotage::default() })
     }
 
     /// The same lake, with these promises broken.
@@ -112,20 +138,75 @@ impl Lake {
         Ok(written)
     }
 
-    /// Reads the named columns (all, when `None`) of a file whose hash is checked first.
+    /// Reads the named columns (all, when `None`) of a file whose hash is checked first: when this process opens it
+    /// for the first time, and whenever it was changed since.
     ///
     /// # Errors
-    /// [`LakeError::Damaged`] when the bytes are not those of the manifest.
+    /// [`LakeError::Damaged`] when the bytes are not those of the manifest, [`LakeError::Missing`].
     pub fn read(&self, file: &LakeFile, columns: Option<&[&str]>) -> Result<Frame, LakeError> {
-        let path = self.root.join(&file.path);
-        let bytes = fs::read(&path).map_err(|source| LakeError::Io { path: file.path.clone(), source })?;
-        self.verify(file, &bytes)?;
+        let bytes = self.checked_bytes(file).inspect_err(|error| self.suspect(file, error))?;
         let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let frame = ParquetReader::new(Cursor::new(bytes))
             .with_columns(columns)
             .finish()
             .map_err(FrameError::from)?;
         Ok(Frame(frame))
+    }
+
+    /// Reads a file from end to end and compares its hash, whatever is known of it. `pause` is called with the number
+    /// of bytes after each piece, so that a scrub can go slowly.
+    ///
+    /// The bytes may come from the system's memory and not from the disk: dropping them there first needs a call that
+    /// only unsafe code can make.
+    ///
+    /// # Errors
+    /// As [`Lake::read`].
+    pub fn verify(&self, file: &LakeFile, pause: impl FnMut(usize)) -> Result<(), LakeError> {
+        let hashed = self.hash(file, pause).map_err(|source| LakeError::of_file(file, source));
+        let compared = hashed.and_then(|(found, stamp)| self.compare(file, &found, stamp));
+        compared.inspect_err(|error| self.suspect(file, error))
+    }
+
+    /// What can be told without reading a byte: the file is there, has its size, and was not changed since it was
+    /// found right. A changed one is read again.
+    ///
+    /// # Errors
+    /// As [`Lake::read`].
+    pub fn glance(&self, file: &LakeFile) -> Result<(), LakeError> {
+        let stamp = fs::metadata(self.root.join(&file.path)).map(|found| Stamp::of(&found));
+        match stamp {
+            Ok(stamp) if self.trust.covers(file, stamp) => Ok(()),
+            // Never read by this process: its size is all that is asked for now.
+            Ok(stamp) if stamp.size() == file.size_bytes && !self.trust.knows(file) => Ok(()),
+            _ => self.verify(file, |_| ()),
+        }
+    }
+
+    /// Ids of files that could not be trusted when they were read, since the last call.
+    pub fn take_suspects(&self) -> Vec<String> {
+        self.trust.take_suspects()
+    }
+
+    /// Every file of the folder, below the root, with `/`; whether the manifest knows it is not asked.
+    ///
+    /// # Errors
+    /// [`LakeError::Io`].
+    pub fn list(&self) -> Result<Vec<String>, LakeError> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.root.as_ref().clone()];
+        while let Some(folder) = folders.pop() {
+            let failed = |source| LakeError::Io { path: folder.display().to_string(), source };
+            for entry in fs::read_dir(&folder).map_err(failed)? {
+                let path = entry.map_err(failed)?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(below) = path.strip_prefix(self.root.as_path()) {
+                    found.push(below.to_string_lossy().into_owned());
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     /// Removes a file. One that is gone already is fine.
@@ -141,22 +222,48 @@ impl Lake {
         }
     }
 
-    fn verify(&self, file: &LakeFile, bytes: &[u8]) -> Result<(), LakeError> {
-        if self.sabotage.breaks(Promise::HashCompared) {
-            return Ok(());
-        }
-        let known = |verified: &HashSet<String>| verified.contains(&file.id);
-        // The size is compared at every read: it costs nothing.
+    fn checked_bytes(&self, file: &LakeFile) -> Result<Vec<u8>, LakeError> {
+        let failed = |source| LakeError::of_file(file, source);
+        let mut open = File::open(self.root.join(&file.path)).map_err(failed)?;
+        // Before the bytes: a change after this moment is noticed at the next read.
+        let stamp = Stamp::of(&open.metadata().map_err(failed)?);
+        let mut bytes = Vec::with_capacity(usize::try_from(stamp.size()).unwrap_or(0));
+        open.read_to_end(&mut bytes).map_err(failed)?;
         let size_is_right = u64::try_from(bytes.len()) == Ok(file.size_bytes);
-        if size_is_right && known(&self.verified.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(());
+        if !(size_is_right && self.trust.covers(file, stamp)) {
+            self.compare(file, &blake3::hash(&bytes), stamp)?;
         }
-        let found = blake3::hash(bytes).to_hex().to_string();
-        if found != file.blake3 {
+        Ok(bytes)
+    }
+
+    fn compare(&self, file: &LakeFile, found: &blake3::Hash, stamp: Stamp) -> Result<(), LakeError> {
+        let found = found.to_hex().to_string();
+        if found != file.blake3 && !self.sabotage.breaks(Promise::HashCompared) {
             return Err(LakeError::Damaged { path: file.path.clone(), expected: file.blake3.clone(), found });
         }
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(file.id.clone());
+        self.trust.note_right(file, stamp);
         Ok(())
+    }
+
+    fn hash(&self, file: &LakeFile, mut pause: impl FnMut(usize)) -> io::Result<(blake3::Hash, Stamp)> {
+        let mut open = File::open(self.root.join(&file.path))?;
+        let stamp = Stamp::of(&open.metadata()?);
+        let mut hasher = blake3::Hasher::new();
+        let mut chunk = vec![0; VERIFY_CHUNK_BYTES];
+        loop {
+            let read = open.read(&mut chunk)?;
+            if read == 0 {
+                return Ok((hasher.finalize(), stamp));
+            }
+            hasher.update(chunk.get(..read).unwrap_or_default());
+            pause(read);
+        }
+    }
+
+    fn suspect(&self, file: &LakeFile, error: &LakeError) {
+        if error.is_lost_file() {
+            self.trust.note_lost(file);
+        }
     }
 
     fn store_bytes(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -253,6 +360,31 @@ mod tests {
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(Lake::open(folder.path()).unwrap().read(&file, None).is_err());
         fs::remove_file(&path).unwrap();
-        assert!(matches!(Lake::open(folder.path()).unwrap().read(&file, None), Err(LakeError::Io { .. })));
+        assert!(matches!(Lake::open(folder.path()).unwrap().read(&file, None), Err(LakeError::Missing(_))));
+    }
+
+    #[test]
+    fn a_change_under_a_running_process_is_noticed_at_the_next_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open(folder.path()).unwrap();
+        let file = written(&lake);
+        lake.read(&file, None).unwrap();
+        assert!(lake.take_suspects().is_empty());
+        let path = folder.path().join(&file.path);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(lake.glance(&file).is_err());
+        assert!(lake.read(&file, None).unwrap_err().is_lost_file());
+        assert_eq!(lake.take_suspects(), ["f1"]);
+        assert!(lake.take_suspects().is_empty(), "told once");
+        bytes[middle] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        lake.verify(&file, |_| ()).unwrap();
+        lake.glance(&file).unwrap();
+        assert_eq!(lake.list().unwrap(), [file.path.clone()]);
+        fs::remove_file(&path).unwrap();
+        assert!(lake.glance(&file).unwrap_err().is_lost_file());
     }
 }

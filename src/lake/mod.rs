@@ -7,6 +7,7 @@ mod file;
 mod folder;
 mod partition;
 mod supersede;
+mod trust;
 
 pub use batch::{BATCH_ROWS_MAX, Rows, decode_batch, encode_batch};
 pub use columns::{Frame, FrameError};
