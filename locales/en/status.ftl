@@ -49,5 +49,7 @@ job-fold = Take in records
 job-evaluate_alerts = Evaluate alerts
 job-notify = Send notifications
 job-expire = Delete what is past its keep
+job-inspect = Look for damaged files
+job-scrub = Read every file again, weekly
 job-compact = Merge small files
 job-backup = Back up

@@ -43,5 +43,7 @@ job-fold = 记录入库
 job-evaluate_alerts = 检查告警
 job-notify = 发送通知
 job-expire = 清理过期数据
+job-inspect = 检查受损文件
+job-scrub = 每周重读全部文件
 job-compact = 合并小文件
 job-backup = 备份

@@ -21,5 +21,5 @@ pub use rows::{
     TransactionPage, TransactionVersion, find_transactions, list_transactions, transaction_detail,
 };
 pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
-pub use snapshot::{Freshness, Snapshot, SnapshotCell};
+pub use snapshot::{Freshness, Quarantined, Snapshot, SnapshotCell};
 pub use view::View;

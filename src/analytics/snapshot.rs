@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
 use chrono::NaiveDate;
 
 use crate::domain::{Instant, Range, StoreId, Stream, Word};
-use crate::lake::LakeFile;
+use crate::lake::{FileSet, LakeFile};
 
 use super::DayBlock;
 
@@ -17,10 +17,20 @@ pub struct Snapshot {
     pub folded_at: Instant,
     /// Live files by stream and UTC day, current and history sets.
     pub files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>,
+    /// Files whose rows are counted in the rollups and cannot be read: damaged or missing, until they are repaired.
+    pub quarantined: BTreeMap<(Stream, NaiveDate), Vec<Quarantined>>,
     /// Rollups by store and UTC day.
     pub rollups: BTreeMap<StoreId, Arc<BTreeMap<NaiveDate, Arc<DayBlock>>>>,
     /// The youngest event by store, stream and provider.
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
+}
+
+/// A file that cannot be trusted, why, and since when it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    pub file: Arc<LakeFile>,
+    pub reason: String,
+    pub since: Instant,
 }
 
 /// How fresh one feed is.
@@ -43,6 +53,22 @@ impl Snapshot {
             .into_iter()
             .flat_map(move |days| days.range(first..=last.max(first)))
             .map(|(day, block)| (*day, block.as_ref()))
+    }
+
+    /// The UTC days of a span that have a quarantined file of current rows, oldest first: whoever shows rows of the
+    /// span must say that they are not all.
+    pub fn partial_days(&self, range: Range) -> Vec<NaiveDate> {
+        let first = range.from.date_naive();
+        let last = (range.until - chrono::TimeDelta::nanoseconds(1)).date_naive().max(first);
+        let is_current =
+            |files: &Vec<Quarantined>| files.iter().any(|one| one.file.file_set == FileSet::Current);
+        let days: BTreeSet<NaiveDate> = self
+            .quarantined
+            .iter()
+            .filter(|((_, day), files)| (first..=last).contains(day) && is_current(files))
+            .map(|((_, day), _)| *day)
+            .collect();
+        days.into_iter().collect()
     }
 
     /// The first and last UTC day with anything counted for a store.

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::analytics::SnapshotCell;
 use crate::domain::Clock;
 use crate::intake::{Intake, Pseudonyms};
-use crate::jobs::{EvaluateAlerts, Expire, Fold, JobContext, Notify, Runner};
+use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub};
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX};
 use crate::telemetry::Metrics;
@@ -61,6 +61,8 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let mut runner = Runner::new(context);
     runner.spawn(Fold::new(lake.clone()));
     runner.spawn(Expire::new(lake.clone()));
+    runner.spawn(Inspect::new(lake.clone()));
+    runner.spawn(Scrub::new(lake.clone()));
 
     let web = WebConfig {
         started_at: clock.now(),

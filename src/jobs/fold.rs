@@ -163,7 +163,7 @@ impl Plan {
 }
 
 /// 128 random bits in hex.
-fn random_token() -> anyhow::Result<String> {
+pub(super) fn random_token() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     Ok(format!("{:032x}", u128::from_le_bytes(bytes)))
@@ -210,6 +210,7 @@ fn compute(lake: &Lake, base: &Snapshot, plan: Plan, grains: &Grains) -> anyhow:
         outcomes: HashMap::new(),
     };
     let mut transactions: Vec<(NaiveDate, PartitionFold)> = Vec::new();
+    refuse_quarantined(base, &plan)?;
     for part in plan.partitions {
         let files = base.files.get(&(part.stream, part.day)).map_or(&[][..], Vec::as_slice);
         let file_id = |set: FileSet| match set {
@@ -242,6 +243,21 @@ fn compute(lake: &Lake, base: &Snapshot, plan: Plan, grains: &Grains) -> anyhow:
     }
     change_conversion(lake, base, &transactions, grains, &mut folded.changes)?;
     Ok(folded)
+}
+
+/// Nothing is folded beside a file whose rows cannot be read: what a row supersedes, and which payment it belongs to,
+/// would be guessed. The batches wait until the file is repaired.
+fn refuse_quarantined(base: &Snapshot, plan: &Plan) -> anyhow::Result<()> {
+    for part in &plan.partitions {
+        let needed = match part.stream {
+            Stream::Transactions => days_around(std::iter::once(part.day)),
+            Stream::LedgerLines | Stream::CheckoutEvents => BTreeSet::from([part.day]),
+        };
+        if let Some(day) = needed.iter().find(|day| base.quarantined.contains_key(&(part.stream, **day))) {
+            anyhow::bail!("a file of {day} is set aside; run `tillwatch repair`");
+        }
+    }
+    Ok(())
 }
 
 /// Takes the old contribution of every touched group out of the conversion cells and puts the new one in.

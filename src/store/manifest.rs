@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::analytics::{DayBlock, Freshness, Snapshot};
+use crate::analytics::{DayBlock, Freshness, Quarantined, Snapshot};
 use crate::domain::{Instant, StoreId, Stream, Word, instant_from_ms};
 use crate::lake::{FileSet, LakeFile};
 
-use super::{BatchOutcome, Database, StoreError};
+use super::{BatchOutcome, Database, StoreError, WriteTransaction};
 
 /// The newest layout of rows and files that this program reads and writes.
 const FORMAT_VERSION: i64 = 1;
@@ -27,6 +27,22 @@ pub struct FoldCommit {
     /// New contents of the touched blocks; an empty block is deleted.
     pub blocks: Vec<(StoreId, NaiveDate, Arc<DayBlock>)>,
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
+}
+
+impl FoldCommit {
+    /// A commit that changes nothing yet: to be filled.
+    pub fn nothing(token: String, base_version: i64, at: Instant) -> Self {
+        Self {
+            token,
+            base_version,
+            folded_at: at,
+            batches: Vec::new(),
+            added: Vec::new(),
+            retired: Vec::new(),
+            blocks: Vec::new(),
+            freshness: BTreeMap::new(),
+        }
+    }
 }
 
 impl Database {
@@ -67,13 +83,25 @@ impl Database {
     /// unknown (ask [`Database::data_version`] for the token).
     pub async fn commit_fold(&self, fold: &FoldCommit) -> Result<i64, StoreError> {
         let mut write = self.begin_write().await?;
+        let version = write.apply_fold(fold).await?;
+        write.commit().await?;
+        Ok(version)
+    }
+}
+
+impl WriteTransaction {
+    /// The steps of a fold inside a transaction; returns the data version it will have made.
+    ///
+    /// # Errors
+    /// As [`Database::commit_fold`].
+    pub(super) async fn apply_fold(&mut self, fold: &FoldCommit) -> Result<i64, StoreError> {
         let version = fold.base_version + 1;
         let at_ms = fold.folded_at.timestamp_millis();
         let moved = sqlx::query(include_str!("sql/move_data_version.sql"))
             .bind(fold.base_version)
             .bind(&fold.token)
             .bind(at_ms)
-            .execute(write.connection())
+            .execute(self.connection())
             .await?;
         expect_one(moved.rows_affected(), "the data version")?;
         for (seq, outcome) in &fold.batches {
@@ -81,7 +109,7 @@ impl Database {
                 .bind(seq)
                 .bind(version)
                 .bind(at_ms)
-                .execute(write.connection())
+                .execute(self.connection())
                 .await?;
             expect_one(marked.rows_affected(), "an inbox batch")?;
             sqlx::query(include_str!("sql/insert_batch_outcome.sql"))
@@ -89,21 +117,15 @@ impl Database {
                 .bind(outcome.new)
                 .bind(outcome.replaced)
                 .bind(outcome.unchanged)
-                .execute(write.connection())
+                .execute(self.connection())
                 .await?;
         }
-        self.commit_files(&mut write, fold, version).await?;
-        self.commit_rollups(&mut write, fold, version).await?;
-        write.commit().await?;
+        self.commit_files(fold, version).await?;
+        self.commit_rollups(fold, version).await?;
         Ok(version)
     }
 
-    async fn commit_files(
-        &self,
-        write: &mut super::WriteTransaction,
-        fold: &FoldCommit,
-        version: i64,
-    ) -> Result<(), StoreError> {
+    async fn commit_files(&mut self, fold: &FoldCommit, version: i64) -> Result<(), StoreError> {
         for file in &fold.added {
             let published = sqlx::query(include_str!("sql/publish_file.sql"))
                 .bind(&file.id)
@@ -112,39 +134,34 @@ impl Database {
                 .bind(&file.blake3)
                 .bind(version)
                 .bind(file.last_event_ms)
-                .execute(write.connection())
+                .execute(self.connection())
                 .await?;
             expect_one(published.rows_affected(), "a new file")?;
         }
         // Intended for the case that a row needs them, and not written.
         sqlx::query(include_str!("sql/forget_unwritten_files.sql"))
             .bind(&fold.token)
-            .execute(write.connection())
+            .execute(self.connection())
             .await?;
         for file in &fold.retired {
             let retired = sqlx::query(include_str!("sql/retire_file.sql"))
                 .bind(&file.id)
                 .bind(version)
                 .bind(fold.folded_at.timestamp_millis())
-                .execute(write.connection())
+                .execute(self.connection())
                 .await?;
             expect_one(retired.rows_affected(), "a live file")?;
         }
         Ok(())
     }
 
-    async fn commit_rollups(
-        &self,
-        write: &mut super::WriteTransaction,
-        fold: &FoldCommit,
-        version: i64,
-    ) -> Result<(), StoreError> {
+    async fn commit_rollups(&mut self, fold: &FoldCommit, version: i64) -> Result<(), StoreError> {
         for (store, day, block) in &fold.blocks {
             if block.is_empty() {
                 sqlx::query(include_str!("sql/delete_rollup_block.sql"))
                     .bind(store.0)
                     .bind(day.to_string())
-                    .execute(write.connection())
+                    .execute(self.connection())
                     .await?;
                 continue;
             }
@@ -156,7 +173,7 @@ impl Database {
                 .bind(day.to_string())
                 .bind(version)
                 .bind(cells)
-                .execute(write.connection())
+                .execute(self.connection())
                 .await?;
         }
         for ((store, stream, provider), fresh) in &fold.freshness {
@@ -166,12 +183,14 @@ impl Database {
                 .bind(provider.as_str())
                 .bind(fresh.last_event.timestamp_millis())
                 .bind(fresh.last_received.timestamp_millis())
-                .execute(write.connection())
+                .execute(self.connection())
                 .await?;
         }
         Ok(())
     }
+}
 
+impl Database {
     /// The present data version and the token of the fold that made it.
     ///
     /// # Errors
@@ -193,8 +212,9 @@ impl Database {
     /// [`StoreError`].
     pub async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
         let (version, _, folded_at) = self.data_version().await?;
-        let mut snapshot =
-            Snapshot { version, folded_at, files: self.live_files().await?, ..Snapshot::default() };
+        let files = self.files_in_state("live").await?;
+        let quarantined = self.quarantined_files().await?;
+        let mut snapshot = Snapshot { version, folded_at, files, quarantined, ..Snapshot::default() };
         let mut rollups: BTreeMap<StoreId, BTreeMap<NaiveDate, Arc<DayBlock>>> = BTreeMap::new();
         let rows: Vec<(i64, String, Vec<u8>)> =
             sqlx::query_as(include_str!("sql/all_rollup_blocks.sql")).fetch_all(self.readers()).await?;
@@ -221,10 +241,29 @@ impl Database {
         Ok(snapshot)
     }
 
-    async fn live_files(&self) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
+    async fn quarantined_files(&self) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Quarantined>>, StoreError> {
+        let notes: Vec<(String, Option<String>, Option<i64>)> =
+            sqlx::query_as(include_str!("sql/quarantine_notes.sql")).fetch_all(self.readers()).await?;
+        let notes: BTreeMap<String, (Option<String>, Option<i64>)> =
+            notes.into_iter().map(|(id, reason, at_ms)| (id, (reason, at_ms))).collect();
+        let noted = |file: Arc<LakeFile>| {
+            let (reason, at_ms) = notes.get(&file.id).cloned().unwrap_or_default();
+            let since = instant_from_ms(at_ms.unwrap_or(0));
+            Quarantined { file, reason: reason.unwrap_or_default(), since }
+        };
+        let files = self.files_in_state("quarantined").await?;
+        Ok(files.into_iter().map(|(place, files)| (place, files.into_iter().map(noted).collect())).collect())
+    }
+
+    async fn files_in_state(
+        &self,
+        state: &'static str,
+    ) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
         type Row = (String, String, String, String, String, i64, i64, String, i64);
-        let rows: Vec<Row> =
-            sqlx::query_as(include_str!("sql/live_files.sql")).fetch_all(self.readers()).await?;
+        let rows: Vec<Row> = sqlx::query_as(include_str!("sql/files_in_state.sql"))
+            .bind(state)
+            .fetch_all(self.readers())
+            .await?;
         let mut files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>> = BTreeMap::new();
         for (id, stream, day, file_set, path, row_count, size_bytes, blake3, last_event_ms) in rows {
             let day = parse_day(&day, "lake_file", &id)?;
@@ -277,7 +316,7 @@ impl Database {
     }
 }
 
-fn expect_one(changed: u64, what: &'static str) -> Result<(), StoreError> {
+pub(super) fn expect_one(changed: u64, what: &'static str) -> Result<(), StoreError> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict(what)) }
 }
 

@@ -23,6 +23,7 @@ mod shops;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod upkeep;
 mod writer;
 
 pub use connection::{Database, WriteTransaction};
@@ -39,4 +40,5 @@ pub use schema::Schema;
 pub use sessions::{SESSION_AGE_MAX, SESSION_IDLE_MAX, Session, SessionEntry};
 pub use shops::{Organisation, StoreChange, StoreDraft};
 pub use tasks::TaskRun;
+pub use upkeep::{CareAction, CareEntry, ShownCareEntry, Upkeep};
 pub use writer::{InboxWriter, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused};

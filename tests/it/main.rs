@@ -13,6 +13,7 @@ mod layout;
 mod live;
 mod online_retail;
 mod probes;
+mod quarantine;
 mod service;
 mod slow_bodies;
 mod statements;

@@ -21,7 +21,7 @@ pub struct Line {
     pub lake: Lake,
     fold: Fold,
     pub clock: Arc<FixedClock>,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Line {
@@ -48,11 +48,16 @@ impl Line {
         let lake = Lake::open(&folder.path().join("lake")).unwrap();
         let snapshots = Arc::new(SnapshotCell::new(database.load_snapshot().await.unwrap()));
         let context = JobContext { database, clock: clock.clone(), snapshots, metrics };
-        Self { store, intake, context, fold: Fold::new(lake.clone()), lake, clock, _folder: folder }
+        Self { store, intake, context, fold: Fold::new(lake.clone()), lake, clock, folder }
     }
 
     pub async fn fold_until_empty(&self) {
         while self.fold.run(&self.context).await.unwrap().done > 0 {}
+    }
+
+    /// One fold, which may fail.
+    pub async fn try_fold(&self) -> anyhow::Result<u64> {
+        Ok(self.fold.run(&self.context).await?.done)
     }
 
     pub async fn send(&self, rows: Vec<Transaction>) -> i64 {

@@ -1,0 +1,1 @@
+select at_ms, action, subject, detail from care_log order by id desc limit $1
