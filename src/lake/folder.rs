@@ -383,7 +383,7 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         lake.verify(&file, |_| ()).unwrap();
         lake.glance(&file).unwrap();
-        assert_eq!(lake.list().unwrap(), [file.path.clone()]);
+        assert_eq!(lake.list().unwrap(), std::slice::from_ref(&file.path));
         fs::remove_file(&path).unwrap();
         assert!(lake.glance(&file).unwrap_err().is_lost_file());
     }

@@ -246,13 +246,16 @@ impl Database {
             sqlx::query_as(include_str!("sql/quarantine_notes.sql")).fetch_all(self.readers()).await?;
         let notes: BTreeMap<String, (Option<String>, Option<i64>)> =
             notes.into_iter().map(|(id, reason, at_ms)| (id, (reason, at_ms))).collect();
-        let noted = |file: Arc<LakeFile>| {
+        let set_aside = |file: Arc<LakeFile>| {
             let (reason, at_ms) = notes.get(&file.id).cloned().unwrap_or_default();
             let since = instant_from_ms(at_ms.unwrap_or(0));
             Quarantined { file, reason: reason.unwrap_or_default(), since }
         };
         let files = self.files_in_state("quarantined").await?;
-        Ok(files.into_iter().map(|(place, files)| (place, files.into_iter().map(noted).collect())).collect())
+        Ok(files
+            .into_iter()
+            .map(|(place, files)| (place, files.into_iter().map(set_aside).collect()))
+            .collect())
     }
 
     async fn files_in_state(
