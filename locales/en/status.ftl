@@ -22,6 +22,15 @@ status-backlog-some = { $batches ->
     [one] { $batches } batch
    *[other] { $batches } batches
 } with { $rows } rows wait; the oldest since { $oldest }.
+status-set-aside = Set aside
+status-set-aside-batch = Batch { $seq } ({ $stream }, { $rows ->
+    [one] { $rows } row
+   *[other] { $rows } rows
+}) could not be taken in. It is kept and waits for a repair; all others go on. Since { $since }: { $reason }
+status-set-aside-more = { $n ->
+    [one] { $n } more batch
+   *[other] { $n } more batches
+} could not be taken in.
 status-probes = For machines:
 status-jobs = Jobs
 status-jobs-none = No job has run yet. The first run is noted within a minute of the start.

@@ -18,7 +18,8 @@ use crate::analytics::{
 };
 use crate::domain::{Instant, StoreId, Stream, Word};
 use crate::lake::{
-    FileSet, Frame, Lake, LakeError, LakeFile, PartitionFold, decode_batch, fold_partition, split_by_day,
+    FileSet, Frame, Lake, LakeError, LakeFile, PartitionFold, SupersededRows, decode_batch, fold_partition,
+    split_by_day,
 };
 use crate::store::{BatchOutcome, FoldCommit, StoreError};
 
@@ -195,6 +196,7 @@ fn plan_files(base: &Snapshot, batches: &[(i64, Stream, Vec<u8>)], token: &str) 
 struct Folded {
     added: Vec<LakeFile>,
     retired: Vec<Arc<LakeFile>>,
+    superseded: Vec<(Arc<LakeFile>, Arc<SupersededRows>)>,
     changes: Changes,
     freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
     outcomes: HashMap<i64, BatchOutcome>,
@@ -205,6 +207,7 @@ fn compute(lake: &Lake, base: &Snapshot, plan: Plan, grains: &Grains) -> anyhow:
     let mut folded = Folded {
         added: Vec::new(),
         retired: Vec::new(),
+        superseded: Vec::new(),
         changes: Changes::default(),
         freshness: BTreeMap::new(),
         outcomes: HashMap::new(),
@@ -228,6 +231,7 @@ fn compute(lake: &Lake, base: &Snapshot, plan: Plan, grains: &Grains) -> anyhow:
         }
         folded.added.append(&mut fold.added);
         folded.retired.append(&mut fold.retired);
+        folded.superseded.append(&mut fold.superseded);
         match part.stream {
             Stream::Transactions => {
                 add_transactions(&mut folded.changes, &fold.plus, 1, grains)?;
@@ -342,6 +346,7 @@ impl Folded {
             batches,
             added: self.added,
             retired: self.retired,
+            superseded: self.superseded,
             blocks,
             freshness: self.freshness,
         }
@@ -367,6 +372,12 @@ fn next_snapshot(base: &Snapshot, version: i64, commit: FoldCommit) -> Snapshot 
     for partition in partitions {
         if let Some(files) = next.files.get_mut(&partition) {
             files.retain(|file| !retired.contains(file.id.as_str()));
+        }
+    }
+    for (file, rows) in commit.superseded {
+        let files = next.files.entry((file.stream, file.day)).or_default();
+        for present in files.iter_mut().filter(|present| present.id == file.id) {
+            *present = Arc::new(LakeFile { superseded: Arc::clone(&rows), ..LakeFile::clone(present) });
         }
     }
     for file in commit.added {

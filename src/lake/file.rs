@@ -1,6 +1,11 @@
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
 use crate::domain::Stream;
+
+use super::control::ControlTotal;
+use super::superseded::SupersededRows;
 
 /// Live rows, or the versions they superseded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,4 +51,15 @@ pub struct LakeFile {
     pub blake3: String,
     /// The youngest completion (else creation) in it: a report by the cash clock skips files that end before it.
     pub last_event_ms: i64,
+    /// What all its rows amount to, superseded ones too; `None` in files written before totals were kept.
+    pub control: Option<ControlTotal>,
+    /// Rows that are no longer the latest version: no reader sees them.
+    pub superseded: Arc<SupersededRows>,
+}
+
+impl LakeFile {
+    /// How many rows readers see.
+    pub fn live_rows(&self) -> u64 {
+        self.rows.saturating_sub(u64::try_from(self.superseded.len()).unwrap_or(u64::MAX))
+    }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use polars::io::parquet::read::ParquetReader;
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars::prelude::{ChunkAgg, SerReader};
+use polars::prelude::{BooleanChunked, ChunkAgg, NewChunkedArray, SerReader};
 
-use crate::domain::{Promise, Sabotage, Stream};
+use crate::domain::{Promise, RecordKey, Sabotage, Stream};
 
 use super::columns::{Frame, FrameError};
+use super::control::ControlTotal;
 use super::file::{FileSet, LakeFile};
+use super::superseded::SupersededRows;
 use super::trust::{Stamp, Trust};
 
 /// Bytes that are hashed at a time when a file is only verified.
@@ -21,6 +23,9 @@ const EIO: i32 = 5;
 
 /// Rows of one row group: small enough to skip by store, large enough to read fast.
 const ROW_GROUP_ROWS: usize = 65_536;
+
+/// What a control total is made from.
+const CONTROL_COLUMNS: [&str; 3] = ["key_high", "key_low", "row_hash"];
 
 /// The folder of Parquet files. Which of them are live, the manifest says; this only reads and writes bytes.
 #[derive(Clone, Debug)]
@@ -130,20 +135,31 @@ impl Lake {
             size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             blake3,
             last_event_ms: last_event_ms(frame, stream),
+            control: Some(control_total(frame)?),
+            superseded: Arc::default(),
         };
         // Read back from the file, not from memory.
-        if self.read(&written, Some(&["key_high"]))?.rows() != frame.rows() {
+        let read = self.read_all_rows(&written, Some(&CONTROL_COLUMNS))?;
+        if read.rows() != frame.rows() || Some(control_total(&read)?) != written.control {
             return Err(LakeError::ReadBack(written.path));
         }
         Ok(written)
     }
 
-    /// Reads the named columns (all, when `None`) of a file whose hash is checked first: when this process opens it
-    /// for the first time, and whenever it was changed since.
+    /// Reads the named columns (all, when `None`) of the live rows of a file whose hash is checked first: when this
+    /// process opens it for the first time, and whenever it was changed since.
     ///
     /// # Errors
     /// [`LakeError::Damaged`] when the bytes are not those of the manifest, [`LakeError::Missing`].
     pub fn read(&self, file: &LakeFile, columns: Option<&[&str]>) -> Result<Frame, LakeError> {
+        Ok(self.read_all_rows(file, columns)?.without(&file.superseded)?)
+    }
+
+    /// Reads like [`Lake::read`], superseded rows too, so that rows stand at their places in the file.
+    ///
+    /// # Errors
+    /// As [`Lake::read`].
+    pub fn read_all_rows(&self, file: &LakeFile, columns: Option<&[&str]>) -> Result<Frame, LakeError> {
         let bytes = self.checked_bytes(file).inspect_err(|error| self.suspect(file, error))?;
         let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let frame = ParquetReader::new(Cursor::new(bytes))
@@ -309,6 +325,33 @@ fn last_event_ms(frame: &Frame, stream: Stream) -> i64 {
         .unwrap_or(i64::MAX)
 }
 
+/// What the rows of a frame amount to.
+///
+/// # Errors
+/// [`FrameError`] when a column of the identity or the row's hash is missing.
+pub fn control_total(frame: &Frame) -> Result<ControlTotal, FrameError> {
+    let high = frame.0.column("key_high")?.u64()?;
+    let low = frame.0.column("key_low")?.u64()?;
+    let row_hash = frame.0.column("row_hash")?.u64()?;
+    let mut total = ControlTotal::default();
+    for ((high, low), row_hash) in high.iter().zip(low.iter()).zip(row_hash.iter()) {
+        let key = RecordKey { high: high.unwrap_or(0), low: low.unwrap_or(0) };
+        total.add_row(key, row_hash.unwrap_or(0));
+    }
+    Ok(total)
+}
+
+impl Frame {
+    /// The rows that are not in the list, when this frame holds all rows of the list's file.
+    fn without(self, superseded: &SupersededRows) -> Result<Self, FrameError> {
+        if superseded.is_empty() {
+            return Ok(self);
+        }
+        let live = superseded.live_mask(0, self.0.height());
+        Ok(Self(self.0.filter(&BooleanChunked::from_slice("".into(), &live))?))
+    }
+}
+
 fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
     let mut bytes = Vec::new();
     let mut data = frame.0.clone();
@@ -328,7 +371,15 @@ mod tests {
     use super::*;
 
     fn written(lake: &Lake) -> LakeFile {
-        let frame = Frame(df!("key_high" => [1_u64, 2, 3], "amount" => [10_i64, 20, 30]).unwrap());
+        let frame = Frame(
+            df!(
+                "key_high" => [1_u64, 2, 3],
+                "key_low" => [1_u64, 2, 3],
+                "row_hash" => [7_u64, 8, 9],
+                "amount" => [10_i64, 20, 30],
+            )
+            .unwrap(),
+        );
         let day = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
         lake.write(&frame, Stream::Transactions, day, FileSet::Current, "f1").unwrap()
     }
@@ -341,6 +392,20 @@ mod tests {
         let amounts = lake.read(&file, Some(&["amount"])).unwrap();
         assert_eq!(amounts.data().width(), 1);
         assert_eq!(amounts.data().column("amount").unwrap().i64().unwrap().sum(), Some(60));
+    }
+
+    #[test]
+    fn superseded_rows_are_not_read_and_the_total_is_that_of_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open(folder.path()).unwrap();
+        let mut file = written(&lake);
+        file.superseded = Arc::new(SupersededRows::of([1]));
+        assert_eq!(file.live_rows(), 2);
+        let amounts = lake.read(&file, Some(&["amount"])).unwrap();
+        assert_eq!(amounts.data().column("amount").unwrap().i64().unwrap().sum(), Some(40));
+        let all = lake.read_all_rows(&file, None).unwrap();
+        assert_eq!(Some(control_total(&all).unwrap()), file.control);
+        assert_ne!(Some(control_total(&lake.read(&file, None).unwrap()).unwrap()), file.control);
     }
 
     #[test]

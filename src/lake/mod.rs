@@ -2,17 +2,21 @@
 
 mod batch;
 mod columns;
+mod control;
 mod encode;
 mod file;
 mod folder;
 mod partition;
 mod supersede;
+mod superseded;
 mod trust;
 
 pub use batch::{BATCH_ROWS_MAX, Rows, decode_batch, encode_batch};
 pub use columns::{Frame, FrameError};
+pub use control::ControlTotal;
 pub use encode::{MICRO, StreamRecord, group_hash};
 pub use file::{FileSet, LakeFile};
-pub use folder::{Lake, LakeError};
+pub use folder::{Lake, LakeError, control_total};
 pub use partition::{PartitionFold, fold_partition, split_by_day};
 pub use supersede::{Outcome, Supersession, Version, supersede};
+pub use superseded::{SupersededRows, SupersededRowsError};

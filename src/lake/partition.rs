@@ -14,6 +14,7 @@ use super::columns::{Frame, FrameError};
 use super::file::{FileSet, LakeFile};
 use super::folder::{Lake, LakeError};
 use super::supersede::{Outcome, Version, supersede};
+use super::superseded::SupersededRows;
 
 /// Small files of one partition above which they are merged into one.
 const FILES_PER_PARTITION_MAX: usize = 8;
@@ -29,6 +30,8 @@ pub struct PartitionFold {
     pub added: Vec<LakeFile>,
     /// Files whose rows all stand in `added` now.
     pub retired: Vec<Arc<LakeFile>>,
+    /// Files that stay, with the whole list of their rows that are superseded now.
+    pub superseded: Vec<(Arc<LakeFile>, Arc<SupersededRows>)>,
     /// Rows that are the latest version now and were not before.
     pub plus: Frame,
     /// Rows that were the latest version before and are not now.
@@ -84,11 +87,13 @@ pub fn split_by_day(
 
 /// Takes incoming rows into one partition: finds what they supersede, writes the new files.
 ///
-/// Cost follows the batch and the files that hold superseded rows; of the other files only the key columns are read.
+/// Cost follows the batch and the files that hold superseded rows; of the other files only the key columns are read. A
+/// file with a superseded row is not rewritten: the row's place goes onto the file's list.
 /// Nothing changes for readers until the manifest names the new files.
 ///
 /// # Errors
 /// [`LakeError`]; the files written so far are orphans that the sweep removes.
+#[expect(clippy::too_many_lines, reason = "taken apart with the coming steps of the fold")]
 pub fn fold_partition(
     lake: &Lake,
     stream: Stream,
@@ -116,24 +121,32 @@ pub fn fold_partition(
         outcomes: count_outcomes(&incoming_versions, &verdict.outcomes),
         ..PartitionFold::default()
     };
-    let merge = merges(&current, &superseded, plus.height());
+    let merge = merges(&current, plus.height() > 0 || !superseded.is_empty());
     let mut rows = plus.clone();
     let mut minus: Option<DataFrame> = None;
-    for index in merge {
-        let data = lake.read(current[index], None)?.0;
-        let gone: HashSet<usize> =
-            superseded.iter().filter(|(file, _)| *file == index).map(|(_, row)| *row).collect();
-        let stays: Vec<usize> = (0..data.height()).filter(|row| !gone.contains(row)).collect();
-        let mut leaves: Vec<usize> = gone.into_iter().collect();
+    for (index, file) in current.iter().enumerate() {
+        let mut leaves: Vec<usize> =
+            superseded.iter().filter(|(of, _)| *of == index).map(|(_, row)| *row).collect();
+        if leaves.is_empty() && !merge.contains(&index) {
+            continue;
+        }
         leaves.sort_unstable();
-        append(&mut rows, &take_usize(&data, &stays)?)?;
+        let data = lake.read_all_rows(file, None)?.0;
         let left = take_usize(&data, &leaves)?;
         append(&mut history, &left)?;
         match &mut minus {
             Some(minus) => append(minus, &left)?,
             None => minus = Some(left),
         }
-        fold.retired.push(Arc::clone(current[index]));
+        let gone = file.superseded.with(leaves.iter().filter_map(|place| u32::try_from(*place).ok()));
+        if merge.contains(&index) {
+            let live = gone.live_mask(0, data.height());
+            let stays: Vec<usize> = (0..data.height()).filter(|row| live[*row]).collect();
+            append(&mut rows, &take_usize(&data, &stays)?)?;
+            fold.retired.push(Arc::clone(file));
+        } else {
+            fold.superseded.push((Arc::clone(file), Arc::new(gone)));
+        }
     }
     if rows.height() > 0 {
         let sorted = sort_rows(&rows, stream)?;
@@ -167,15 +180,11 @@ pub fn fold_partition(
     Ok(fold)
 }
 
-/// Which files are rewritten: those with superseded rows, and all small ones when there are too many.
-fn merges(current: &[&Arc<LakeFile>], superseded: &[(usize, usize)], new_rows: usize) -> Vec<usize> {
-    let touched: HashSet<usize> = superseded.iter().map(|(file, _)| *file).collect();
-    let grows = new_rows > 0 || !touched.is_empty();
-    let small = |file: &LakeFile| file.rows < MERGE_ROWS_MAX;
-    let too_many = grows && current.iter().filter(|file| small(file)).count() >= FILES_PER_PARTITION_MAX;
-    (0..current.len())
-        .filter(|index| touched.contains(index) || (too_many && small(current[*index])))
-        .collect()
+/// Which files are merged into the new one: all small ones when there are too many.
+fn merges(current: &[&Arc<LakeFile>], changes: bool) -> HashSet<usize> {
+    let small: HashSet<usize> =
+        (0..current.len()).filter(|index| current[*index].rows < MERGE_ROWS_MAX).collect();
+    if changes && small.len() >= FILES_PER_PARTITION_MAX { small } else { HashSet::new() }
 }
 
 fn count_outcomes(versions: &[Version], outcomes: &[Outcome]) -> HashMap<i64, [i64; 3]> {
@@ -202,9 +211,9 @@ fn existing_versions(
     let mut found = Vec::new();
     let mut places = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        let data = lake.read(file, Some(&VERSION_COLUMNS))?.0;
+        let data = lake.read_all_rows(file, Some(&VERSION_COLUMNS))?.0;
         for (row, version) in versions(&data)?.into_iter().enumerate() {
-            if keys.contains(&version.key) {
+            if keys.contains(&version.key) && !file.superseded.contains(row) {
                 found.push(version);
                 places.push((index, row));
             }

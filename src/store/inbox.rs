@@ -11,7 +11,19 @@ pub struct WaitingBatch {
     pub received_at: Instant,
 }
 
-/// What the inbox holds that is not folded yet.
+/// A batch that was set aside: it is kept, and holds up nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBatch {
+    pub seq: i64,
+    pub stream: Stream,
+    pub rows: u64,
+    pub received_at: Instant,
+    pub held_at: Instant,
+    /// What went wrong, for people.
+    pub reason: String,
+}
+
+/// What the inbox holds that is not folded yet and was not set aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     pub batches: i64,
@@ -63,14 +75,9 @@ impl Database {
             .await?;
         rows.into_iter()
             .map(|(seq, stream, rows, received_ms)| {
-                let known = Stream::parse(&stream).ok_or_else(|| StoreError::Inconsistent {
-                    table: "inbox",
-                    row: seq.to_string(),
-                    what: format!("stream `{stream}`"),
-                })?;
                 Ok(WaitingBatch {
                     seq,
-                    stream: known,
+                    stream: parse_stream(&stream, seq)?,
                     rows: u64::try_from(rows).unwrap_or(0),
                     received_at: instant_from_ms(received_ms),
                 })
@@ -96,6 +103,68 @@ impl Database {
         let (batches, rows, oldest_ms): (i64, i64, Option<i64>) =
             sqlx::query_as(include_str!("sql/inbox_backlog.sql")).fetch_one(self.readers()).await?;
         Ok(Backlog { batches, rows, oldest: oldest_ms.map(instant_from_ms) })
+    }
+
+    /// Sets a batch aside: it is no longer folded, and not deleted, until it is released. One that is folded or held
+    /// already stays as it is. Returns whether it was set aside now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hold_batch(&self, seq: i64, reason: &str, at: Instant) -> Result<bool, StoreError> {
+        let mut write = self.begin_write().await?;
+        let held = sqlx::query(include_str!("sql/hold_batch.sql"))
+            .bind(seq)
+            .bind(reason)
+            .bind(at.timestamp_millis())
+            .execute(write.connection())
+            .await?
+            .rows_affected();
+        write.commit().await?;
+        Ok(held == 1)
+    }
+
+    /// Lets a batch that was set aside be folded again. Returns whether it was held.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_batch(&self, seq: i64) -> Result<bool, StoreError> {
+        let mut write = self.begin_write().await?;
+        let released = sqlx::query(include_str!("sql/release_batch.sql"))
+            .bind(seq)
+            .execute(write.connection())
+            .await?
+            .rows_affected();
+        write.commit().await?;
+        Ok(released == 1)
+    }
+
+    /// The oldest batches that were set aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held_batches(&self, batches_max: i64) -> Result<Vec<HeldBatch>, StoreError> {
+        type Row = (i64, String, i64, i64, Option<i64>, String);
+        let rows: Vec<Row> = sqlx::query_as(include_str!("sql/held_batches.sql"))
+            .bind(batches_max)
+            .fetch_all(self.readers())
+            .await?;
+        rows.into_iter()
+            .map(|(seq, stream, rows, received_ms, held_ms, reason)| {
+                let stream = parse_stream(&stream, seq)?;
+                let rows = u64::try_from(rows).unwrap_or(0);
+                let received_at = instant_from_ms(received_ms);
+                let held_at = held_ms.map_or(received_at, instant_from_ms);
+                Ok(HeldBatch { seq, stream, rows, received_at, held_at, reason })
+            })
+            .collect()
+    }
+
+    /// How many batches are set aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_held_batches(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(include_str!("sql/count_held_batches.sql")).fetch_one(self.readers()).await?)
     }
 
     /// What the fold made of a batch; `None` while it waits.
@@ -164,5 +233,41 @@ impl Database {
             sqlx::query_scalar(find).bind(store.0).bind(account).fetch_one(write.connection()).await?;
         write.commit().await?;
         Ok(Some(kept))
+    }
+}
+
+fn parse_stream(text: &str, seq: i64) -> Result<Stream, StoreError> {
+    Stream::parse(text).ok_or_else(|| StoreError::Inconsistent {
+        table: "inbox",
+        row: seq.to_string(),
+        what: format!("stream `{text}`"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_set_aside_waits_until_it_is_released_and_is_never_purged() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("t.db")).await.unwrap();
+        let now = instant_from_ms(1_700_000_000_000);
+        let mut write = database.begin_write().await.unwrap();
+        let seq = write.append_batch(Stream::LedgerLines, 3, b"x", now).await.unwrap();
+        write.commit().await.unwrap();
+        assert!(database.hold_batch(seq, "damaged", now).await.unwrap());
+        assert!(!database.hold_batch(seq, "again", now).await.unwrap(), "held already");
+        assert!(database.waiting_batches(10).await.unwrap().is_empty());
+        assert_eq!(database.inbox_backlog().await.unwrap().rows, 0);
+        assert_eq!(database.count_held_batches().await.unwrap(), 1);
+        let held = database.held_batches(10).await.unwrap();
+        assert_eq!((held[0].seq, held[0].rows, held[0].reason.as_str()), (seq, 3, "damaged"));
+        assert_eq!(database.expire_batches(now + TimeDelta::days(999), 10).await.unwrap(), 0);
+        assert!(database.release_batch(seq).await.unwrap());
+        assert!(!database.release_batch(seq).await.unwrap());
+        assert_eq!(database.waiting_batches(10).await.unwrap().len(), 1);
     }
 }

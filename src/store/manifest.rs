@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use crate::analytics::{DayBlock, Freshness, Quarantined, Snapshot};
 use crate::domain::{Instant, StoreId, Stream, Word, instant_from_ms};
-use crate::lake::{FileSet, LakeFile};
+use crate::lake::{FileSet, LakeFile, SupersededRows};
 
 use super::{BatchOutcome, Database, StoreError, WriteTransaction};
 
@@ -24,6 +24,8 @@ pub struct FoldCommit {
     pub batches: Vec<(i64, BatchOutcome)>,
     pub added: Vec<LakeFile>,
     pub retired: Vec<Arc<LakeFile>>,
+    /// Files that stay live, with the whole list of their rows that are superseded now.
+    pub superseded: Vec<(Arc<LakeFile>, Arc<SupersededRows>)>,
     /// New contents of the touched blocks; an empty block is deleted.
     pub blocks: Vec<(StoreId, NaiveDate, Arc<DayBlock>)>,
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
@@ -39,6 +41,7 @@ impl FoldCommit {
             batches: Vec::new(),
             added: Vec::new(),
             retired: Vec::new(),
+            superseded: Vec::new(),
             blocks: Vec::new(),
             freshness: BTreeMap::new(),
         }
@@ -134,6 +137,7 @@ impl WriteTransaction {
                 .bind(&file.blake3)
                 .bind(version)
                 .bind(file.last_event_ms)
+                .bind(file.control.map(|control| control.to_string()).unwrap_or_default())
                 .execute(self.connection())
                 .await?;
             expect_one(published.rows_affected(), "a new file")?;
@@ -151,6 +155,15 @@ impl WriteTransaction {
                 .execute(self.connection())
                 .await?;
             expect_one(retired.rows_affected(), "a live file")?;
+        }
+        for (file, rows) in &fold.superseded {
+            let replaced = sqlx::query(include_str!("sql/replace_superseded_rows.sql"))
+                .bind(&file.id)
+                .bind(rows.encode())
+                .bind(i64::try_from(file.rows).unwrap_or(i64::MAX))
+                .execute(self.connection())
+                .await?;
+            expect_one(replaced.rows_affected(), "a live file")?;
         }
         Ok(())
     }
@@ -262,27 +275,36 @@ impl Database {
         &self,
         state: &'static str,
     ) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
-        type Row = (String, String, String, String, String, i64, i64, String, i64);
+        type Row = (String, String, String, String, String, i64, i64, String, i64, String, Option<Vec<u8>>);
         let rows: Vec<Row> = sqlx::query_as(include_str!("sql/files_in_state.sql"))
             .bind(state)
             .fetch_all(self.readers())
             .await?;
         let mut files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>> = BTreeMap::new();
-        for (id, stream, day, file_set, path, row_count, size_bytes, blake3, last_event_ms) in rows {
+        for row in rows {
+            let (id, stream, day, file_set, path, row_count, size_bytes, blake3, last_event_ms, ..) = row;
             let day = parse_day(&day, "lake_file", &id)?;
             let (Some(stream), Some(file_set)) = (Stream::parse(&stream), FileSet::parse(&file_set)) else {
                 return Err(inconsistent("lake_file", id, &"unknown stream or file set"));
             };
+            let rows = u64::try_from(row_count).unwrap_or(0);
+            let superseded = SupersededRows::decode(row.10.as_deref().unwrap_or_default(), rows)
+                .map_err(|error| inconsistent("lake_file", id.clone(), &error))?;
+            let control = if row.9.is_empty() { None } else { Some(row.9.parse()) }
+                .transpose()
+                .map_err(|error: std::num::ParseIntError| inconsistent("lake_file", id.clone(), &error))?;
             let file = LakeFile {
                 id,
                 stream,
                 day,
                 file_set,
                 path,
-                rows: u64::try_from(row_count).unwrap_or(0),
+                rows,
                 size_bytes: u64::try_from(size_bytes).unwrap_or(0),
                 blake3,
                 last_event_ms,
+                control,
+                superseded: Arc::new(superseded),
             };
             files.entry((stream, day)).or_default().push(Arc::new(file));
         }

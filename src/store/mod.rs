@@ -30,7 +30,7 @@ pub use connection::{Database, WriteTransaction};
 pub use contracts::ContractEntry;
 pub use error::StoreError;
 pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState, RejectedRow};
-pub use inbox::{Backlog, BatchOutcome, WaitingBatch};
+pub use inbox::{Backlog, BatchOutcome, HeldBatch, WaitingBatch};
 pub use incidents::{Compose, Transition};
 pub use keys::ApiKeyRecord;
 pub use manifest::FoldCommit;

@@ -50,6 +50,7 @@ pub struct Metrics {
     pub(super) fold_duration_seconds: Histogram,
     pub(super) snapshot_age_seconds: Gauge,
     pub(super) inbox_batches: IntGauge,
+    pub(super) inbox_held_batches: IntGauge,
 
     pub(super) payment_attempts_total: Guarded<IntCounterVec>,
     pub(super) payment_orders_total: Guarded<IntCounterVec>,
@@ -157,6 +158,10 @@ impl Metrics {
             snapshot_age_seconds: define
                 .float_gauge("snapshot_age_seconds", "Age of the data that pages show, at the scrape.")?,
             inbox_batches: define.gauge("inbox_batches", "Committed batches that wait to be folded.")?,
+            inbox_held_batches: define.gauge(
+                "inbox_held_batches",
+                "Committed batches that were set aside: they cannot be folded.",
+            )?,
 
             payment_attempts_total: define.counters(
                 "payment_attempts_total",

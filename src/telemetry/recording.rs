@@ -171,6 +171,11 @@ impl Metrics {
         self.snapshot_published_ms.store(at.timestamp_millis(), Ordering::Relaxed);
     }
 
+    /// Batches that were set aside.
+    pub fn set_inbox_held_batches(&self, batches: i64) {
+        self.inbox_held_batches.set(batches);
+    }
+
     /// Batches that wait to be folded.
     pub fn set_inbox_batches(&self, batches: usize) {
         self.inbox_batches.set(clamped(batches));

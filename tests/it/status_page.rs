@@ -52,9 +52,15 @@ async fn the_status_page_tells_failing_jobs_backlog_and_freshness_apart() {
     assert_eq!(ask("/s/nobodys/status").await.0, 404);
 
     let mut write = state.database.begin_write().await.unwrap();
-    write.append_batch(Stream::Transactions, 12, b"x", now).await.unwrap();
+    let seq = write.append_batch(Stream::Transactions, 12, b"x", now).await.unwrap();
     write.commit().await.unwrap();
     service.clock.advance(TimeDelta::minutes(5));
     let (_, html) = ask("/s/all/status").await;
     assert!(html.contains("<span class=\"tag warn\">Inbox</span> 1 batch with 12 rows wait"), "{html}");
+
+    assert!(state.database.hold_batch(seq, "it cannot be <read>", now).await.unwrap());
+    let (_, html) = ask("/s/all/status").await;
+    for text in ["Nothing waits", "Set aside</span> Batch", "12 rows", "it cannot be &#60;read&#62;"] {
+        assert!(html.contains(text), "{text} is not in\n{html}");
+    }
 }

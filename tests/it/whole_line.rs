@@ -9,7 +9,7 @@ use tillwatch::domain::{
 };
 use tillwatch::intake::Intake;
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
-use tillwatch::lake::Lake;
+use tillwatch::lake::{FileSet, Lake};
 use tillwatch::store::{Database, InboxWriter, StoreDraft};
 use tillwatch::telemetry::Metrics;
 
@@ -176,8 +176,13 @@ async fn a_later_version_replaces_and_the_earlier_one_goes_to_the_history() {
     line.fold_until_empty().await;
     line.assert_equals_rebuild().await;
     let snapshot = line.context.snapshots.current();
-    let rows: Vec<u64> = snapshot.files.values().flatten().map(|file| file.rows).collect();
-    assert_eq!(rows, [1, 1], "one live row, one in the history");
+    let files: Vec<_> = snapshot.files.values().flatten().collect();
+    let rows: Vec<(FileSet, u64, u64)> =
+        files.iter().map(|file| (file.file_set, file.rows, file.live_rows())).collect();
+    let expected = [(FileSet::Current, 1, 0), (FileSet::Current, 1, 1), (FileSet::History, 1, 1)];
+    assert_eq!(rows, expected, "the old row stays in its file, taken out, and stands in the history");
+    let stored = line.context.database.load_snapshot().await.unwrap();
+    assert_eq!(stored.files, snapshot.files, "what is superseded is durable");
     let conversion: Vec<_> =
         snapshot.rollups[&line.store.id].values().flat_map(|block| block.conversion.values()).collect();
     assert!(

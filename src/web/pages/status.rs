@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use crate::analytics::Snapshot;
 use crate::domain::{Instant, Store};
-use crate::store::{Backlog, TaskRun};
+use crate::store::{Backlog, HeldBatch, TaskRun};
 use crate::web::door::Viewer;
 use crate::web::page::{Area, Page};
 use crate::web::{AppState, WebError, probes, respond};
@@ -14,6 +14,9 @@ const OVERDUE_INTERVALS: i64 = 5;
 const OVERDUE_MS_MIN: i64 = 120_000;
 /// What waits longer than this for the fold is worth a warning.
 const BACKLOG_WARN_MS: i64 = 60_000;
+
+/// Batches set aside that are named one by one.
+const HELD_SHOWN_MAX: i64 = 5;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/s/{store}/status", web::get().to(show));
@@ -66,6 +69,7 @@ struct StatusPage {
     facts: Vec<(String, String)>,
     backlog: String,
     backlog_health: Health,
+    held: Vec<String>,
     jobs: Vec<JobLine>,
     feeds: Vec<FeedLine>,
 }
@@ -82,6 +86,8 @@ async fn show(
     let now = state.clock.now();
     let snapshot = state.snapshots.current();
     let backlog = state.database.inbox_backlog().await?;
+    let held = state.database.held_batches(HELD_SHOWN_MAX).await?;
+    let held_count = state.database.count_held_batches().await?;
     let runs = state.database.task_runs().await?;
     // The zone of the store shown; of several there is none that is right for all.
     let zone = match stores[..] {
@@ -94,6 +100,7 @@ async fn show(
         facts: reader.facts(&state, &snapshot),
         backlog: reader.backlog(&backlog),
         backlog_health: backlog_health(&backlog, now),
+        held: reader.held(&held, held_count),
         jobs: runs.iter().map(|run| reader.job(run)).collect(),
         feeds: reader.feeds(&snapshot, &stores),
         page,
@@ -151,6 +158,29 @@ impl Reader<'_> {
                 ],
             ),
         }
+    }
+
+    fn held(&self, batches: &[HeldBatch], count: i64) -> Vec<String> {
+        let mut lines: Vec<String> = batches
+            .iter()
+            .map(|batch| {
+                self.page.t_with(
+                    "status-set-aside-batch",
+                    &[
+                        ("seq", batch.seq.to_string().into()),
+                        ("stream", self.page.word("stream", batch.stream.as_str()).into()),
+                        ("rows", batch.rows.into()),
+                        ("since", self.when(batch.held_at).into()),
+                        ("reason", batch.reason.clone().into()),
+                    ],
+                )
+            })
+            .collect();
+        let more = count - i64::try_from(batches.len()).unwrap_or(count);
+        if more > 0 {
+            lines.push(self.page.t_with("status-set-aside-more", &[("n", more.into())]));
+        }
+        lines
     }
 
     fn job(&self, run: &TaskRun) -> JobLine {

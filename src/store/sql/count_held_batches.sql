@@ -1,0 +1,1 @@
+select count(*) from inbox where held_reason is not null
