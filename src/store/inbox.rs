@@ -1,5 +1,6 @@
 use crate::domain::{Instant, StoreId, Stream, instant_from_ms};
 
+use super::statement::statement;
 use super::{Database, StoreError, WriteTransaction};
 
 /// A waiting batch, without its bytes.
@@ -39,12 +40,12 @@ impl WriteTransaction {
         arrow_ipc: &[u8],
         received_at: Instant,
     ) -> Result<i64, StoreError> {
-        let seq = sqlx::query_scalar(include_str!("sql/append_batch.sql"))
+        let seq = statement(include_str!("sql/append_batch.sql"))
             .bind(stream.as_str())
             .bind(i64::try_from(rows).unwrap_or(i64::MAX))
             .bind(arrow_ipc)
             .bind(received_at.timestamp_millis())
-            .fetch_one(self.connection())
+            .scalar_one(self.connection())
             .await?;
         Ok(seq)
     }
@@ -57,7 +58,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn waiting_batches(&self, batches_max: i64) -> Result<Vec<WaitingBatch>, StoreError> {
-        let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(include_str!("sql/waiting_batches.sql"))
+        let rows: Vec<(i64, String, i64, i64)> = statement(include_str!("sql/waiting_batches.sql"))
             .bind(batches_max)
             .fetch_all(self.readers())
             .await?;
@@ -83,8 +84,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn read_batch(&self, seq: i64) -> Result<Vec<u8>, StoreError> {
-        let bytes =
-            sqlx::query_scalar(include_str!("sql/read_batch.sql")).bind(seq).fetch_one(self.readers());
+        let bytes = statement(include_str!("sql/read_batch.sql")).bind(seq).scalar_one(self.readers());
         Ok(bytes.await?)
     }
 
@@ -94,7 +94,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn inbox_backlog(&self) -> Result<Backlog, StoreError> {
         let (batches, rows, oldest_ms): (i64, i64, Option<i64>) =
-            sqlx::query_as(include_str!("sql/inbox_backlog.sql")).fetch_one(self.readers()).await?;
+            statement(include_str!("sql/inbox_backlog.sql")).fetch_one(self.readers()).await?;
         Ok(Backlog { batches, rows, oldest: oldest_ms.map(instant_from_ms) })
     }
 
@@ -103,7 +103,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn batch_outcome(&self, seq: i64) -> Result<Option<BatchOutcome>, StoreError> {
-        let row: Option<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/count_outcomes.sql"))
+        let row: Option<(i64, i64, i64)> = statement(include_str!("sql/count_outcomes.sql"))
             .bind(seq)
             .fetch_optional(self.readers())
             .await?;
@@ -116,12 +116,11 @@ impl Database {
     /// [`StoreError`].
     pub async fn expire_batches(&self, before: Instant, batches_max: i64) -> Result<u64, StoreError> {
         let mut write = self.begin_write().await?;
-        let deleted = sqlx::query(include_str!("sql/expire_batches.sql"))
+        let deleted = statement(include_str!("sql/expire_batches.sql"))
             .bind(before.timestamp_millis())
             .bind(batches_max)
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         write.commit().await?;
         Ok(deleted)
     }
@@ -141,27 +140,26 @@ impl Database {
     ) -> Result<Option<String>, StoreError> {
         let find = include_str!("sql/find_source_of_record.sql");
         let known: Option<String> =
-            sqlx::query_scalar(find).bind(store.0).bind(account).fetch_optional(self.readers()).await?;
+            statement(find).bind(store.0).bind(account).scalar_optional(self.readers()).await?;
         if known.is_some() {
             return Ok(known);
         }
         let mut write = self.begin_write().await?;
-        let count: i64 = sqlx::query_scalar(include_str!("sql/count_accounts.sql"))
+        let count: i64 = statement(include_str!("sql/count_accounts.sql"))
             .bind(store.0)
-            .fetch_one(write.connection())
+            .scalar_one(write.connection())
             .await?;
         if count >= accounts_max {
             return Ok(None);
         }
-        sqlx::query(include_str!("sql/register_account.sql"))
+        statement(include_str!("sql/register_account.sql"))
             .bind(store.0)
             .bind(account)
             .bind(feed)
             .bind(at.timestamp_millis())
             .execute(write.connection())
             .await?;
-        let kept: String =
-            sqlx::query_scalar(find).bind(store.0).bind(account).fetch_one(write.connection()).await?;
+        let kept: String = statement(find).bind(store.0).bind(account).scalar_one(write.connection()).await?;
         write.commit().await?;
         Ok(Some(kept))
     }
