@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::domain::Sabotage;
+use crate::store::{DatabaseAddress, Durability};
 use crate::telemetry::LogFormat;
 
 /// Where the server keeps its data unless told otherwise.
@@ -18,6 +19,47 @@ pub struct DataOptions {
     /// Folder of the database, the lake and the secret
     #[arg(long, env = "TILLWATCH_DATA_DIR", default_value = DATA_DIR_DEFAULT, value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Keep the data in PostgreSQL: postgres://user@host/database; the password stands better in ~/.pgpass or in the
+    /// environment variable than on the command line. By default a SQLite file in the data folder
+    #[arg(long, env = "TILLWATCH_DATABASE", hide_env_values = true, value_name = "URL")]
+    pub database: Option<DatabaseUrl>,
+    /// Run on a database that can lose acknowledged rows
+    #[arg(long, hide = true)]
+    pub i_accept_data_loss: bool,
+}
+
+impl DataOptions {
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// When the address cannot be read.
+    pub fn database(&self) -> anyhow::Result<DatabaseAddress> {
+        match &self.database {
+            Some(DatabaseUrl(url)) => DatabaseAddress::parse(url).context("reading --database"),
+            None => Ok(DatabaseAddress::File(database_path(&self.data_dir))),
+        }
+    }
+
+    /// Whether a database that can lose acknowledged rows is refused.
+    pub const fn durability(&self) -> Durability {
+        if self.i_accept_data_loss { Durability::Waived } else { Durability::Required }
+    }
+}
+
+/// The address of a database as it was given. It may hold a password, so it never shows itself.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl From<&str> for DatabaseUrl {
+    fn from(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(hidden)")
+    }
 }
 
 /// How the server listens and what it tells.
@@ -70,6 +112,8 @@ fn parse_log_format(text: &str) -> Result<LogFormat, String> {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub data_dir: PathBuf,
+    pub database: DatabaseAddress,
+    pub durability: Durability,
     pub listen: SocketAddr,
     /// Scheme, host and port as browsers write them, without a slash at the end.
     pub public_origin: String,
@@ -97,6 +141,8 @@ impl Config {
         }
         Ok(Self {
             data_dir: data.data_dir.clone(),
+            database: data.database()?,
+            durability: data.durability(),
             listen: server.listen,
             public_origin,
             trusted_proxies: server.trusted_proxy.clone(),
@@ -105,17 +151,12 @@ impl Config {
             sabotage: Sabotage::default(),
         })
     }
-
-    /// The database file.
-    pub fn database_path(&self) -> PathBuf {
-        database_path(&self.data_dir)
-    }
 }
 
 /// Shortest token that `/metrics` may be guarded by.
 const METRICS_TOKEN_CHARS_MIN: usize = 16;
 
-/// The database file of a data folder.
+/// The database file of a data folder, where nothing else is said.
 pub fn database_path(data_dir: &std::path::Path) -> PathBuf {
     data_dir.join("tillwatch.db")
 }

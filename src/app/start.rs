@@ -41,8 +41,9 @@ pub struct Running {
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
     let folder = DataFolder::open(&config.data_dir)?;
     let secret = folder.secret()?;
-    let database_path = config.database_path();
-    let database = Database::open(&database_path).await.context("opening the database")?;
+    let database = Database::open_with(&config.database, config.durability)
+        .await
+        .with_context(|| format!("opening the database {}", config.database))?;
     let snapshot = database.load_snapshot().await.context("reading the rollups")?;
     let metrics = Arc::new(Metrics::new().context("defining the metrics")?);
     metrics.set_intake_queue_capacity(QUEUE_ROWS_MAX);
@@ -67,7 +68,6 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let web = WebConfig {
         started_at: clock.now(),
         data_dir: folder.path().to_owned(),
-        database_path,
         metrics_token: config.metrics_token.clone(),
         public_origin: config.public_origin.clone(),
         allow_local_robot: config.allow_local_robot,

@@ -1,85 +1,94 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Executor, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Executor, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
-use super::StoreError;
+use super::statement::statement;
+use super::{DatabaseAddress, StoreError, postgres, sqlite};
 
-/// Connections that read while the one writer writes (WAL).
-const READERS_MAX: u32 = 4;
-/// How long a statement waits for another process (a backup, a command) to let go.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pages of the write-ahead log after which the writer itself checkpoints.
-const WAL_AUTOCHECKPOINT_PAGES: &str = "2000";
-/// The first SQLite with the fix of the write-ahead log's reset race (3.51.3).
-const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+/// How long PostgreSQL has to answer a commit until its outcome counts as unknown.
+const COMMIT_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Every migration this program was built with.
-pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// The database: one connection that writes, a few that read.
+/// The database: connections that write, and some that read.
 ///
 /// Reads take [`Database::readers`]; writes take [`Database::begin_write`]. No request future writes records:
 /// that is the writer task's (`store::writer`).
 #[derive(Clone, Debug)]
 pub struct Database {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    engine: Engine,
+    readers: Arc<Readers>,
+    /// Bytes on disk when PostgreSQL was last asked.
+    size_bytes: Arc<AtomicU64>,
+}
+
+/// The connections that write: one for SQLite, which has one writer anyway.
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite { writer: SqlitePool, file: PathBuf },
+    Postgres(PgPool),
+}
+
+/// The connections that read; they refuse to write.
+#[derive(Debug)]
+pub(super) enum Readers {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Whether a database that can lose acknowledged rows is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    Required,
+    /// Somebody said that losing rows is acceptable. Said again, loudly, at every start.
+    Waived,
+}
+
+impl Durability {
+    /// Refuses, or warns of, a setting that durability rests on.
+    pub(super) fn refuse(self, why: String) -> Result<(), StoreError> {
+        match self {
+            Self::Required => Err(StoreError::Unsafe(why)),
+            Self::Waived => {
+                tracing::error!("ACKNOWLEDGED ROWS MAY BE LOST, as was accepted by option: {why}");
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Database {
-    /// Opens (or creates) the database file, checks the settings that durability rests on, migrates.
+    /// Opens the database (SQLite: creates the file), checks the settings that durability rests on, migrates.
     ///
     /// # Errors
     /// [`StoreError::Unsafe`] when a setting is not in force, else what the driver says.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)
-            .pragma("journal_size_limit", "67108864")
-            .pragma("cache_size", "-65536")
-            .pragma("temp_store", "MEMORY")
-            .pragma("mmap_size", "0")
-            .pragma("trusted_schema", "OFF")
-            .pragma("cell_size_check", "ON");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        MIGRATIONS.run(&writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(Self::reader_options(path))
-            .await?;
-        let database = Self { writer, readers };
-        database.assert_durable().await?;
-        Ok(database)
+    pub async fn open(address: impl Into<DatabaseAddress>) -> Result<Self, StoreError> {
+        Self::open_with(&address.into(), Durability::Required).await
     }
 
-    /// Settings of a reading connection. They name nothing that is kept in the file (`journal_mode`,
-    /// `auto_vacuum`): setting those is a write, which a read-only connection is refused.
-    fn reader_options(path: &Path) -> SqliteConnectOptions {
-        SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .pragma("cache_size", "-16384")
-            .pragma("temp_store", "MEMORY")
-            .pragma("mmap_size", "0")
-            .pragma("trusted_schema", "OFF")
-            .pragma("cell_size_check", "ON")
-            .pragma("query_only", "ON")
+    /// As [`Database::open`], where losing rows may be acceptable.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_with(address: &DatabaseAddress, durability: Durability) -> Result<Self, StoreError> {
+        let (engine, readers) = match address {
+            DatabaseAddress::File(file) => {
+                let (writer, readers) = sqlite::open(file, durability).await?;
+                (Engine::Sqlite { writer, file: file.clone() }, Readers::Sqlite(readers))
+            }
+            DatabaseAddress::Postgres(options) => {
+                let (writers, readers) = postgres::open(options, durability).await?;
+                (Engine::Postgres(writers), Readers::Postgres(readers))
+            }
+        };
+        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default() })
     }
 
     /// Connections for reading; they refuse to write.
-    pub const fn readers(&self) -> &SqlitePool {
+    pub(super) fn readers(&self) -> &Readers {
         &self.readers
     }
 
@@ -88,50 +97,163 @@ impl Database {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
-        let connection = self.writer.acquire().await?;
+        let (connection, begin) = match &self.engine {
+            Engine::Sqlite { writer, .. } => (Connection::Sqlite(writer.acquire().await?), "begin immediate"),
+            Engine::Postgres(writers) => {
+                let connection = PostgresConnection(Some(writers.acquire().await?));
+                (Connection::Postgres(connection), "begin isolation level read committed")
+            }
+        };
+        // From here on, whoever drops this future drops the transaction, and that closes the connection.
         let mut transaction = WriteTransaction { connection: Some(connection) };
-        transaction.connection().execute("begin immediate").await?;
+        transaction.connection().run(begin).await?;
         Ok(transaction)
+    }
+
+    /// Asks the database to prepare a statement, which shows that it is understood and its names are right.
+    ///
+    /// # Errors
+    /// What the database says against it.
+    pub async fn prepare(&self, statement: String) -> Result<(), StoreError> {
+        let statement = sqlx::AssertSqlSafe(statement).into_sql_str();
+        match self.readers() {
+            Readers::Sqlite(pool) => drop(pool.prepare(statement).await?),
+            Readers::Postgres(pool) => drop(pool.prepare(statement).await?),
+        }
+        Ok(())
+    }
+
+    /// True when several processes may work on this database at once.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// Bytes of the database on disk. For SQLite the files are looked at; for PostgreSQL this is what
+    /// [`Database::measure_size`] last found, so that it answers while the server is away.
+    pub fn size_bytes(&self) -> u64 {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        match &self.engine {
+            Engine::Sqlite { file, .. } => {
+                let mut log = file.clone().into_os_string();
+                log.push("-wal");
+                size(file) + size(Path::new(&log))
+            }
+            Engine::Postgres(_) => self.size_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Asks PostgreSQL how large the database is; nothing to do for SQLite.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn measure_size(&self) -> Result<(), StoreError> {
+        if self.is_shared() {
+            let bytes: i64 =
+                statement(include_str!("sql/database_size.postgres.sql")).scalar_one(self.readers()).await?;
+            self.size_bytes.store(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// How many reading connections are open, how many of them idle, and how many there may be.
+    pub fn reader_load(&self) -> (u32, u32, u32) {
+        let load = |open: u32, idle: usize, most: u32| (open, u32::try_from(idle).unwrap_or(u32::MAX), most);
+        match self.readers() {
+            Readers::Sqlite(pool) => load(pool.size(), pool.num_idle(), pool.options().get_max_connections()),
+            Readers::Postgres(pool) => {
+                load(pool.size(), pool.num_idle(), pool.options().get_max_connections())
+            }
+        }
+    }
+
+    /// Every migration this program was built with, for this engine.
+    pub(super) fn migrations(&self) -> &'static Migrator {
+        match self.engine {
+            Engine::Sqlite { .. } => &sqlite::MIGRATIONS,
+            Engine::Postgres(_) => &postgres::MIGRATIONS,
+        }
     }
 
     /// Closes every connection after the running statements.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match self.readers() {
+            Readers::Sqlite(pool) => pool.close().await,
+            Readers::Postgres(pool) => pool.close().await,
+        }
+        match &self.engine {
+            Engine::Sqlite { writer, .. } => writer.close().await,
+            Engine::Postgres(pool) => pool.close().await,
+        }
     }
+}
 
-    async fn assert_durable(&self) -> Result<(), StoreError> {
-        let mut connection = self.writer.acquire().await?;
-        let synchronous: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(&mut *connection).await?;
-        let journal: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut *connection).await?;
-        let version: String =
-            sqlx::query_scalar("select sqlite_version()").fetch_one(&mut *connection).await?;
-        if synchronous != 2 {
-            return Err(StoreError::Unsafe(format!("synchronous is {synchronous}, not FULL")));
-        }
-        if journal != "wal" {
-            return Err(StoreError::Unsafe(format!("journal_mode is {journal}, not wal")));
-        }
-        if parse_version(&version) < Some(SQLITE_VERSION_MIN) {
-            return Err(StoreError::Unsafe(format!("SQLite {version} can corrupt its write-ahead log")));
+impl Readers {
+    pub(super) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+            Self::Postgres(pool) => Connection::Postgres(PostgresConnection(Some(pool.acquire().await?))),
+        })
+    }
+}
+
+/// One connection of either engine.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PostgresConnection),
+}
+
+impl Connection {
+    /// Runs fixed text without values and without preparing it.
+    async fn run(&mut self, text: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.execute(text).await.map(drop)?,
+            Self::Postgres(connection) => {
+                let asked = connection.live()?.execute(text);
+                let answered = tokio::time::timeout(COMMIT_ANSWERS_WITHIN, asked).await;
+                answered.unwrap_or_else(|_| Err(connection.give_up())).map(drop)?;
+            }
         }
         Ok(())
     }
+
+    /// Closes it at once, whatever it was doing; the pool opens another when one is needed.
+    fn close_now(self) {
+        match self {
+            Self::Sqlite(connection) => drop(connection.detach()),
+            Self::Postgres(mut connection) => drop(connection.0.take().map(PoolConnection::detach)),
+        }
+    }
 }
 
-fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = text.split('.').map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??, parts.next()??))
+/// A connection to PostgreSQL, until it is given up.
+#[derive(Debug)]
+pub(super) struct PostgresConnection(Option<PoolConnection<Postgres>>);
+
+impl PostgresConnection {
+    pub(super) fn live(&mut self) -> Result<&mut PoolConnection<Postgres>, sqlx::Error> {
+        self.0.as_mut().ok_or_else(|| sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()))
+    }
+
+    /// Closes a connection that has not answered in time, and says so.
+    pub(super) fn give_up(&mut self) -> sqlx::Error {
+        drop(self.0.take().map(PoolConnection::detach));
+        sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "PostgreSQL has not answered in time",
+        ))
+    }
 }
 
-/// A write transaction on the one writing connection.
+/// A write transaction on a writing connection.
 ///
 /// Dropped without [`WriteTransaction::commit`], or after any failed statement or commit, its connection is closed
-/// and replaced: sqlx 0.9 keeps counting a transaction that SQLite has already rolled back (a full disk), and every
-/// later one on that connection would be refused.
+/// and replaced: sqlx 0.9 keeps counting a transaction that SQLite has already rolled back (a full disk), and on
+/// PostgreSQL it hands a connection on whose `begin` was cancelled, with whatever the next borrower writes left
+/// uncommitted.
 #[derive(Debug)]
 pub struct WriteTransaction {
-    connection: Option<PoolConnection<Sqlite>>,
+    connection: Option<Connection>,
 }
 
 impl WriteTransaction {
@@ -140,7 +262,7 @@ impl WriteTransaction {
     /// # Panics
     /// Never: the connection is there until `commit` consumes the transaction.
     #[expect(clippy::expect_used, reason = "present until `commit` takes the whole value")]
-    pub fn connection(&mut self) -> &mut SqliteConnection {
+    pub(super) fn connection(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("a running transaction has its connection")
     }
 
@@ -149,7 +271,12 @@ impl WriteTransaction {
     /// # Errors
     /// [`StoreError::Unavailable`]: the outcome is a roll-back or unknown; the connection has been replaced.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        self.connection().execute("commit").await?;
+        let commit = match self.connection() {
+            Connection::Sqlite(_) => "commit",
+            // A time limit that strikes while a standby is waited for would answer "committed" without it.
+            Connection::Postgres(_) => "set local statement_timeout = 0; commit",
+        };
+        self.connection().run(commit).await?;
         // Only a committed connection goes back to the pool: `drop` below closes every other one.
         drop(self.connection.take());
         Ok(())
@@ -160,53 +287,28 @@ impl Drop for WriteTransaction {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             // Closing rolls back.
-            drop(connection.detach());
+            connection.close_now();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::on_both_engines;
     use super::*;
 
-    #[tokio::test]
-    async fn a_dropped_transaction_leaves_nothing_and_the_next_one_works() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("t.db")).await.unwrap();
+    on_both_engines!(a_dropped_transaction_leaves_nothing_and_the_next_one_works);
+
+    async fn a_dropped_transaction_leaves_nothing_and_the_next_one_works(database: Database) {
         let insert = "insert into organisation (id, name, created_at_ms) values ($1, 'x', 0)";
         let mut lost = database.begin_write().await.unwrap();
-        sqlx::query(insert).bind(1_i64).execute(lost.connection()).await.unwrap();
+        statement(insert).bind(1_i64).execute(lost.connection()).await.unwrap();
         drop(lost);
         let mut kept = database.begin_write().await.unwrap();
-        sqlx::query(insert).bind(2_i64).execute(kept.connection()).await.unwrap();
+        statement(insert).bind(2_i64).execute(kept.connection()).await.unwrap();
         kept.commit().await.unwrap();
         let ids: Vec<i64> =
-            sqlx::query_scalar("select id from organisation").fetch_all(database.readers()).await.unwrap();
+            statement("select id from organisation").scalar_all(database.readers()).await.unwrap();
         assert_eq!(ids, [2]);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_does_not_brick_the_writer() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("t.db")).await.unwrap();
-        let mut small = database.begin_write().await.unwrap();
-        let pages: i64 = sqlx::query_scalar("pragma page_count").fetch_one(small.connection()).await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(format!("pragma max_page_count = {}", pages + 2)))
-            .execute(small.connection())
-            .await
-            .unwrap();
-        let insert = "insert into inbox (stream, row_count, arrow_ipc, received_at_ms) values ('transactions', 1, $1, 0)";
-        let full = sqlx::query(insert).bind(vec![0_u8; 1 << 20]).execute(small.connection()).await;
-        assert!(full.is_err(), "the planted limit was not reached");
-        drop(small);
-        // The limit was the old connection's; the new one has room again, as after space is freed.
-        for _ in 0..3 {
-            let mut write = database.begin_write().await.unwrap();
-            sqlx::query(insert).bind(vec![0_u8; 1 << 20]).execute(write.connection()).await.unwrap();
-            write.commit().await.unwrap();
-        }
-        let count: i64 =
-            sqlx::query_scalar("select count(*) from inbox").fetch_one(database.readers()).await.unwrap();
-        assert_eq!(count, 3);
     }
 }

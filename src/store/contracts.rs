@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::statement::statement;
 use super::{Database, StoreError};
 use crate::domain::{ContractRate, Instant, Rounding, StoreId, Word};
 
@@ -52,14 +53,14 @@ impl Database {
     /// Every contract rate of every store, ended ones included.
     pub async fn contract_rates(&self) -> Result<Vec<ContractEntry>, StoreError> {
         let rows: Vec<RateRow> =
-            sqlx::query_as(include_str!("sql/list_contract_rates.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/list_contract_rates.sql")).fetch_all(self.readers()).await?;
         rows.into_iter().map(RateRow::read).collect()
     }
 
     /// Adds a rate and returns its number.
     pub async fn insert_contract_rate(&self, rate: &ContractRate, now: Instant) -> Result<i64, StoreError> {
         let mut write = self.begin_write().await?;
-        let id = sqlx::query_scalar(include_str!("sql/insert_contract_rate.sql"))
+        let id = statement(include_str!("sql/insert_contract_rate.sql"))
             .bind(rate.store.0)
             .bind(rate.provider.as_str())
             .bind(rate.method.map(Word::as_str))
@@ -69,7 +70,7 @@ impl Database {
             .bind(rate.fixed_minor)
             .bind(rate.rounding.as_str())
             .bind(now.timestamp_millis())
-            .fetch_one(write.connection())
+            .scalar_one(write.connection())
             .await?;
         write.commit().await?;
         Ok(id)
@@ -78,25 +79,25 @@ impl Database {
     /// Ends a rate with `last_day` included; false when there is none, or it begins later.
     pub async fn end_contract_rate(&self, id: i64, last_day: NaiveDate) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let done = sqlx::query(include_str!("sql/end_contract_rate.sql"))
+        let changed = statement(include_str!("sql/end_contract_rate.sql"))
             .bind(id)
             .bind(last_day.to_string())
             .execute(write.connection())
             .await?;
         write.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(changed == 1)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{FIRST_SETUP, open};
+    use super::super::testing::{FIRST_SETUP, on_both_engines};
     use super::*;
     use crate::domain::instant_from_ms;
 
-    #[tokio::test]
-    async fn a_rate_comes_back_as_it_was_written_and_can_be_ended() {
-        let (database, _folder) = open().await;
+    on_both_engines!(a_rate_comes_back_as_it_was_written_and_can_be_ended);
+
+    async fn a_rate_comes_back_as_it_was_written_and_can_be_ended(database: Database) {
         let now = instant_from_ms(0);
         database.put_setup_token(b"t", instant_from_ms(1)).await.unwrap();
         let (_, store) = database.complete_setup(&FIRST_SETUP, now).await.unwrap();

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::statement::statement;
 use super::{BatchOutcome, Database, StoreError};
 use crate::domain::{Instant, StoreId, instant_from_ms};
 
@@ -174,7 +175,7 @@ impl ImportRow {
 impl Database {
     /// The import of this very file with this mapping into this store, whatever became of it.
     pub async fn find_import(&self, draft: &ImportDraft) -> Result<Option<ImportRecord>, StoreError> {
-        let row: Option<ImportRow> = sqlx::query_as(include_str!("sql/find_import.sql"))
+        let row: Option<ImportRow> = statement(include_str!("sql/find_import.sql"))
             .bind(draft.store.0)
             .bind(&draft.sha256)
             .bind(&draft.mapping_sha256)
@@ -188,12 +189,12 @@ impl Database {
         let known = self.find_import(draft).await?;
         let mut write = self.begin_write().await?;
         let id = if let Some(known) = known {
-            for statement in
+            for sql in
                 [include_str!("sql/delete_import_batches.sql"), include_str!("sql/delete_rejected_rows.sql")]
             {
-                sqlx::query(statement).bind(known.id).execute(write.connection()).await?;
+                statement(sql).bind(known.id).execute(write.connection()).await?;
             }
-            sqlx::query(include_str!("sql/restart_import.sql"))
+            statement(include_str!("sql/restart_import.sql"))
                 .bind(known.id)
                 .bind(&draft.file_name)
                 .bind(now.timestamp_millis())
@@ -201,14 +202,14 @@ impl Database {
                 .await?;
             known.id
         } else {
-            sqlx::query_scalar(include_str!("sql/insert_import.sql"))
+            statement(include_str!("sql/insert_import.sql"))
                 .bind(draft.store.0)
                 .bind(&draft.sha256)
                 .bind(&draft.mapping_sha256)
                 .bind(&draft.file_name)
                 .bind(draft.size_bytes)
                 .bind(now.timestamp_millis())
-                .fetch_one(write.connection())
+                .scalar_one(write.connection())
                 .await?
         };
         write.commit().await?;
@@ -224,13 +225,13 @@ impl Database {
         progress_ppm: i64,
     ) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/insert_import_batch.sql"))
+        statement(include_str!("sql/insert_import_batch.sql"))
             .bind(id)
             .bind(inbox_seq)
             .bind(rows)
             .execute(write.connection())
             .await?;
-        sqlx::query(include_str!("sql/progress_import.sql"))
+        statement(include_str!("sql/progress_import.sql"))
             .bind(id)
             .bind(progress_ppm)
             .bind(rows)
@@ -243,7 +244,7 @@ impl Database {
     pub async fn add_rejected_rows(&self, id: i64, rows: &[RejectedRow]) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
         for row in rows {
-            sqlx::query(include_str!("sql/insert_rejected_row.sql"))
+            statement(include_str!("sql/insert_rejected_row.sql"))
                 .bind(id)
                 .bind(row.line)
                 .bind(&row.field)
@@ -265,7 +266,7 @@ impl Database {
         now: Instant,
     ) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/finish_import.sql"))
+        statement(include_str!("sql/finish_import.sql"))
             .bind(id)
             .bind(&findings.provider)
             .bind(&findings.variant)
@@ -290,16 +291,14 @@ impl Database {
 
     /// An import by its number.
     pub async fn import(&self, id: i64) -> Result<Option<ImportRecord>, StoreError> {
-        let row: Option<ImportRow> = sqlx::query_as(include_str!("sql/get_import.sql"))
-            .bind(id)
-            .fetch_optional(self.readers())
-            .await?;
+        let row: Option<ImportRow> =
+            statement(include_str!("sql/get_import.sql")).bind(id).fetch_optional(self.readers()).await?;
         row.map(ImportRow::read).transpose()
     }
 
     /// The newest imports of a store.
     pub async fn imports(&self, store: StoreId, most: i64) -> Result<Vec<ImportRecord>, StoreError> {
-        let rows: Vec<ImportRow> = sqlx::query_as(include_str!("sql/list_imports.sql"))
+        let rows: Vec<ImportRow> = statement(include_str!("sql/list_imports.sql"))
             .bind(store.0)
             .bind(most)
             .fetch_all(self.readers())
@@ -309,14 +308,14 @@ impl Database {
 
     /// The rejected lines of an import, in the order of the file.
     pub async fn rejected_rows(&self, id: i64, most: i64) -> Result<Vec<RejectedRow>, StoreError> {
-        let rows = sqlx::query_as(include_str!("sql/list_rejected_rows.sql")).bind(id).bind(most);
+        let rows = statement(include_str!("sql/list_rejected_rows.sql")).bind(id).bind(most);
         Ok(rows.fetch_all(self.readers()).await?)
     }
 
     /// What the folds made of an import's rows so far.
     pub async fn import_outcome(&self, record: &ImportRecord) -> Result<ImportOutcome, StoreError> {
         let (batches, folded, new, replaced, unchanged): (i64, i64, i64, i64, i64) =
-            sqlx::query_as(include_str!("sql/sum_import_outcome.sql"))
+            statement(include_str!("sql/sum_import_outcome.sql"))
                 .bind(record.id)
                 .fetch_one(self.readers())
                 .await?;

@@ -1,5 +1,6 @@
 use crate::domain::{Instant, StoreId, Stream, instant_from_ms};
 
+use super::statement::statement;
 use super::{Database, StoreError, WriteTransaction};
 
 /// A waiting batch, without its bytes.
@@ -51,12 +52,12 @@ impl WriteTransaction {
         arrow_ipc: &[u8],
         received_at: Instant,
     ) -> Result<i64, StoreError> {
-        let seq = sqlx::query_scalar(include_str!("sql/append_batch.sql"))
+        let seq = statement(include_str!("sql/append_batch.sql"))
             .bind(stream.as_str())
             .bind(i64::try_from(rows).unwrap_or(i64::MAX))
             .bind(arrow_ipc)
             .bind(received_at.timestamp_millis())
-            .fetch_one(self.connection())
+            .scalar_one(self.connection())
             .await?;
         Ok(seq)
     }
@@ -69,7 +70,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn waiting_batches(&self, batches_max: i64) -> Result<Vec<WaitingBatch>, StoreError> {
-        let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(include_str!("sql/waiting_batches.sql"))
+        let rows: Vec<(i64, String, i64, i64)> = statement(include_str!("sql/waiting_batches.sql"))
             .bind(batches_max)
             .fetch_all(self.readers())
             .await?;
@@ -90,8 +91,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn read_batch(&self, seq: i64) -> Result<Vec<u8>, StoreError> {
-        let bytes =
-            sqlx::query_scalar(include_str!("sql/read_batch.sql")).bind(seq).fetch_one(self.readers());
+        let bytes = statement(include_str!("sql/read_batch.sql")).bind(seq).scalar_one(self.readers());
         Ok(bytes.await?)
     }
 
@@ -101,7 +101,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn inbox_backlog(&self) -> Result<Backlog, StoreError> {
         let (batches, rows, oldest_ms): (i64, i64, Option<i64>) =
-            sqlx::query_as(include_str!("sql/inbox_backlog.sql")).fetch_one(self.readers()).await?;
+            statement(include_str!("sql/inbox_backlog.sql")).fetch_one(self.readers()).await?;
         Ok(Backlog { batches, rows, oldest: oldest_ms.map(instant_from_ms) })
     }
 
@@ -112,13 +112,12 @@ impl Database {
     /// [`StoreError`].
     pub async fn hold_batch(&self, seq: i64, reason: &str, at: Instant) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let held = sqlx::query(include_str!("sql/hold_batch.sql"))
+        let held = statement(include_str!("sql/hold_batch.sql"))
             .bind(seq)
             .bind(reason)
             .bind(at.timestamp_millis())
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         write.commit().await?;
         Ok(held == 1)
     }
@@ -129,11 +128,10 @@ impl Database {
     /// [`StoreError`].
     pub async fn release_batch(&self, seq: i64) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let released = sqlx::query(include_str!("sql/release_batch.sql"))
+        let released = statement(include_str!("sql/release_batch.sql"))
             .bind(seq)
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         write.commit().await?;
         Ok(released == 1)
     }
@@ -144,7 +142,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn held_batches(&self, batches_max: i64) -> Result<Vec<HeldBatch>, StoreError> {
         type Row = (i64, String, i64, i64, Option<i64>, String);
-        let rows: Vec<Row> = sqlx::query_as(include_str!("sql/held_batches.sql"))
+        let rows: Vec<Row> = statement(include_str!("sql/held_batches.sql"))
             .bind(batches_max)
             .fetch_all(self.readers())
             .await?;
@@ -164,7 +162,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_held_batches(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(include_str!("sql/count_held_batches.sql")).fetch_one(self.readers()).await?)
+        statement(include_str!("sql/count_held_batches.sql")).scalar_one(self.readers()).await
     }
 
     /// What the fold made of a batch; `None` while it waits.
@@ -172,7 +170,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn batch_outcome(&self, seq: i64) -> Result<Option<BatchOutcome>, StoreError> {
-        let row: Option<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/count_outcomes.sql"))
+        let row: Option<(i64, i64, i64)> = statement(include_str!("sql/count_outcomes.sql"))
             .bind(seq)
             .fetch_optional(self.readers())
             .await?;
@@ -185,12 +183,11 @@ impl Database {
     /// [`StoreError`].
     pub async fn expire_batches(&self, before: Instant, batches_max: i64) -> Result<u64, StoreError> {
         let mut write = self.begin_write().await?;
-        let deleted = sqlx::query(include_str!("sql/expire_batches.sql"))
+        let deleted = statement(include_str!("sql/expire_batches.sql"))
             .bind(before.timestamp_millis())
             .bind(batches_max)
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         write.commit().await?;
         Ok(deleted)
     }
@@ -210,27 +207,26 @@ impl Database {
     ) -> Result<Option<String>, StoreError> {
         let find = include_str!("sql/find_source_of_record.sql");
         let known: Option<String> =
-            sqlx::query_scalar(find).bind(store.0).bind(account).fetch_optional(self.readers()).await?;
+            statement(find).bind(store.0).bind(account).scalar_optional(self.readers()).await?;
         if known.is_some() {
             return Ok(known);
         }
         let mut write = self.begin_write().await?;
-        let count: i64 = sqlx::query_scalar(include_str!("sql/count_accounts.sql"))
+        let count: i64 = statement(include_str!("sql/count_accounts.sql"))
             .bind(store.0)
-            .fetch_one(write.connection())
+            .scalar_one(write.connection())
             .await?;
         if count >= accounts_max {
             return Ok(None);
         }
-        sqlx::query(include_str!("sql/register_account.sql"))
+        statement(include_str!("sql/register_account.sql"))
             .bind(store.0)
             .bind(account)
             .bind(feed)
             .bind(at.timestamp_millis())
             .execute(write.connection())
             .await?;
-        let kept: String =
-            sqlx::query_scalar(find).bind(store.0).bind(account).fetch_one(write.connection()).await?;
+        let kept: String = statement(find).bind(store.0).bind(account).scalar_one(write.connection()).await?;
         write.commit().await?;
         Ok(Some(kept))
     }

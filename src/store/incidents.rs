@@ -1,13 +1,11 @@
 //! Alert episodes and their steps.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::alerts::{
     Acknowledgement, AlertKind, AlertState, Change, Episode, Evidence, Loss, Scope, Severity, Step,
 };
 use crate::domain::{Currency, Instant, StoreId, Word, instant_from_ms};
 
+use super::statement::statement;
 use super::{Database, Outgoing, StoreError, WriteTransaction};
 
 /// Episodes one question answers with at most; the open ones come first only by their youth.
@@ -33,12 +31,12 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn episodes_since(&self, since: Instant) -> Result<Vec<Episode>, StoreError> {
-        let rows = sqlx::query(include_str!("sql/list_episodes.sql"))
+        let rows: Vec<EpisodeRow> = statement(include_str!("sql/list_episodes.sql"))
             .bind(since.timestamp_millis())
             .bind(EPISODES_MAX)
             .fetch_all(self.readers())
             .await?;
-        rows.iter().map(read_episode).collect()
+        rows.into_iter().map(EpisodeRow::read).collect()
     }
 
     /// One episode.
@@ -46,9 +44,9 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn episode(&self, id: i64) -> Result<Option<Episode>, StoreError> {
-        let row =
-            sqlx::query(include_str!("sql/get_episode.sql")).bind(id).fetch_optional(self.readers()).await?;
-        row.as_ref().map(read_episode).transpose()
+        let row: Option<EpisodeRow> =
+            statement(include_str!("sql/get_episode.sql")).bind(id).fetch_optional(self.readers()).await?;
+        row.map(EpisodeRow::read).transpose()
     }
 
     /// The timeline of an episode, oldest first.
@@ -56,11 +54,10 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn transitions(&self, episode: i64) -> Result<Vec<Transition>, StoreError> {
-        let rows: Vec<(i64, String, String, String)> =
-            sqlx::query_as(include_str!("sql/list_transitions.sql"))
-                .bind(episode)
-                .fetch_all(self.readers())
-                .await?;
+        let rows: Vec<(i64, String, String, String)> = statement(include_str!("sql/list_transitions.sql"))
+            .bind(episode)
+            .fetch_all(self.readers())
+            .await?;
         let read = |(at_ms, step, actor, note)| Transition { at: instant_from_ms(at_ms), step, actor, note };
         Ok(rows.into_iter().map(read).collect())
     }
@@ -98,7 +95,7 @@ impl Database {
                 numbers.push((change.episode.scope.clone(), change.episode.id));
             }
             if change.step == Step::Dropped {
-                sqlx::query(include_str!("sql/delete_episode.sql"))
+                statement(include_str!("sql/delete_episode.sql"))
                     .bind(change.episode.id)
                     .execute(write.connection())
                     .await?;
@@ -132,15 +129,14 @@ impl Database {
     /// [`StoreError`].
     pub async fn acknowledge_episode(&self, id: i64, ack: &Acknowledgement) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let changed = sqlx::query(include_str!("sql/acknowledge_episode.sql"))
+        let changed = statement(include_str!("sql/acknowledge_episode.sql"))
             .bind(id)
             .bind(&ack.by)
             .bind(&ack.reason)
             .bind(ack.at.timestamp_millis())
             .bind(ack.until.map(|until| until.timestamp_millis()))
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -154,7 +150,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn firing_counts(&self, now: Instant) -> Result<Vec<(Option<StoreId>, usize)>, StoreError> {
-        let rows: Vec<(i64, i64)> = sqlx::query_as(include_str!("sql/count_firing_episodes.sql"))
+        let rows: Vec<(i64, i64)> = statement(include_str!("sql/count_firing_episodes.sql"))
             .bind(now.timestamp_millis())
             .fetch_all(self.readers())
             .await?;
@@ -170,7 +166,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn sources_of_record(&self) -> Result<Vec<(StoreId, Word, String)>, StoreError> {
         let rows: Vec<(i64, String, String)> =
-            sqlx::query_as(include_str!("sql/list_sources_of_record.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/list_sources_of_record.sql")).fetch_all(self.readers()).await?;
         let read =
             |(store, account, source): (i64, String, String)| (StoreId(store), Word::of(&account), source);
         Ok(rows.into_iter().map(read).collect())
@@ -182,11 +178,10 @@ impl Database {
     /// [`StoreError`].
     pub async fn expire_episodes(&self, before: Instant) -> Result<u64, StoreError> {
         let mut write = self.begin_write().await?;
-        let deleted = sqlx::query(include_str!("sql/expire_episodes.sql"))
+        let deleted = statement(include_str!("sql/expire_episodes.sql"))
             .bind(before.timestamp_millis())
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         write.commit().await?;
         Ok(deleted)
     }
@@ -201,7 +196,7 @@ impl WriteTransaction {
         let lost_minor = episode.loss.and_then(|loss| i64::try_from(loss.minor).ok());
         let currency = episode.loss.map_or("", |loss| loss.currency.code());
         if episode.id != 0 {
-            sqlx::query(include_str!("sql/update_episode.sql"))
+            statement(include_str!("sql/update_episode.sql"))
                 .bind(episode.id)
                 .bind(episode.state.as_str())
                 .bind(episode.severity.as_str())
@@ -220,7 +215,7 @@ impl WriteTransaction {
                 .await?;
             return Ok(episode.id);
         }
-        let id = sqlx::query_scalar(include_str!("sql/insert_episode.sql"))
+        let id = statement(include_str!("sql/insert_episode.sql"))
             .bind(episode.scope.kind.as_str())
             .bind(episode.scope.store.map_or(0, |store| store.0))
             .bind(episode.scope.provider.as_str())
@@ -239,7 +234,7 @@ impl WriteTransaction {
             .bind(lost_minor)
             .bind(currency)
             .bind(evidence)
-            .fetch_one(self.connection())
+            .scalar_one(self.connection())
             .await?;
         Ok(id)
     }
@@ -252,7 +247,7 @@ impl WriteTransaction {
         actor: &str,
         note: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query(include_str!("sql/insert_transition.sql"))
+        statement(include_str!("sql/insert_transition.sql"))
             .bind(episode)
             .bind(at.timestamp_millis())
             .bind(step)
@@ -268,57 +263,78 @@ fn inconsistent(id: i64, what: &dyn std::fmt::Display) -> StoreError {
     StoreError::Inconsistent { table: "alert_episode", row: id.to_string(), what: what.to_string() }
 }
 
-fn read_episode(row: &SqliteRow) -> Result<Episode, StoreError> {
-    let id: i64 = row.try_get("id")?;
-    let text = |name: &str| row.try_get::<String, _>(name);
-    let at = |name: &str| row.try_get::<i64, _>(name).map(instant_from_ms);
-    let maybe = |name: &str| row.try_get::<Option<i64>, _>(name).map(|ms| ms.map(instant_from_ms));
-    let unknown = |what: &str| inconsistent(id, &format!("unknown {what}"));
-    let store: i64 = row.try_get("store_id")?;
-    let evidence: Evidence =
-        serde_json::from_str(&text("evidence")?).map_err(|error| inconsistent(id, &error))?;
-    let loss = match (row.try_get::<Option<i64>, _>("lost_minor")?, Currency::parse(&text("lost_currency")?))
-    {
-        (Some(minor), Ok(currency)) => Some(Loss { minor: i128::from(minor), currency }),
-        _ => None,
-    };
-    let acknowledged = match maybe("ack_at_ms")? {
-        Some(since) => Some(Acknowledgement {
-            by: text("ack_by")?,
-            reason: text("ack_reason")?,
-            at: since,
-            until: maybe("ack_until_ms")?,
-        }),
-        None => None,
-    };
-    Ok(Episode {
-        id,
-        scope: Scope {
-            kind: AlertKind::parse(&text("kind")?).ok_or_else(|| unknown("kind"))?,
-            store: (store != 0).then_some(StoreId(store)),
-            provider: Word::of(&text("provider")?),
-            subject: text("subject")?,
-        },
-        state: AlertState::parse(&text("state")?).ok_or_else(|| unknown("state"))?,
-        severity: Severity::parse(&text("severity")?).ok_or_else(|| unknown("severity"))?,
-        onset_at: at("onset_at_ms")?,
-        pending_at: at("pending_at_ms")?,
-        fired_at: maybe("fired_at_ms")?,
-        resolved_at: maybe("resolved_at_ms")?,
-        evaluated_at: at("evaluated_at_ms")?,
-        rounds: row.try_get("rounds")?,
-        calm_since: maybe("calm_since_ms")?,
-        frozen: row.try_get::<i64, _>("frozen")? != 0,
-        found_late: row.try_get::<i64, _>("found_late")? != 0,
-        loss,
-        evidence,
-        acknowledged,
-    })
+#[derive(sqlx::FromRow)]
+struct EpisodeRow {
+    id: i64,
+    kind: String,
+    store_id: i64,
+    provider: String,
+    subject: String,
+    state: String,
+    severity: String,
+    onset_at_ms: i64,
+    pending_at_ms: i64,
+    fired_at_ms: Option<i64>,
+    resolved_at_ms: Option<i64>,
+    evaluated_at_ms: i64,
+    rounds: i64,
+    calm_since_ms: Option<i64>,
+    frozen: i64,
+    found_late: i64,
+    lost_minor: Option<i64>,
+    lost_currency: String,
+    evidence: String,
+    ack_by: String,
+    ack_reason: String,
+    ack_at_ms: Option<i64>,
+    ack_until_ms: Option<i64>,
+}
+
+impl EpisodeRow {
+    fn read(self) -> Result<Episode, StoreError> {
+        let id = self.id;
+        let unknown = |what: &str| inconsistent(id, &format!("unknown {what}"));
+        let evidence: Evidence =
+            serde_json::from_str(&self.evidence).map_err(|error| inconsistent(id, &error))?;
+        let loss = match (self.lost_minor, Currency::parse(&self.lost_currency)) {
+            (Some(minor), Ok(currency)) => Some(Loss { minor: i128::from(minor), currency }),
+            _ => None,
+        };
+        let acknowledged = self.ack_at_ms.map(|at_ms| Acknowledgement {
+            by: self.ack_by,
+            reason: self.ack_reason,
+            at: instant_from_ms(at_ms),
+            until: self.ack_until_ms.map(instant_from_ms),
+        });
+        Ok(Episode {
+            id,
+            scope: Scope {
+                kind: AlertKind::parse(&self.kind).ok_or_else(|| unknown("kind"))?,
+                store: (self.store_id != 0).then_some(StoreId(self.store_id)),
+                provider: Word::of(&self.provider),
+                subject: self.subject,
+            },
+            state: AlertState::parse(&self.state).ok_or_else(|| unknown("state"))?,
+            severity: Severity::parse(&self.severity).ok_or_else(|| unknown("severity"))?,
+            onset_at: instant_from_ms(self.onset_at_ms),
+            pending_at: instant_from_ms(self.pending_at_ms),
+            fired_at: self.fired_at_ms.map(instant_from_ms),
+            resolved_at: self.resolved_at_ms.map(instant_from_ms),
+            evaluated_at: instant_from_ms(self.evaluated_at_ms),
+            rounds: self.rounds,
+            calm_since: self.calm_since_ms.map(instant_from_ms),
+            frozen: self.frozen != 0,
+            found_late: self.found_late != 0,
+            loss,
+            evidence,
+            acknowledged,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::open;
+    use super::super::testing::on_both_engines;
     use super::*;
 
     fn change(step: Step, id: i64) -> Change {
@@ -365,9 +381,12 @@ mod tests {
         Change { episode, step }
     }
 
-    #[tokio::test]
-    async fn a_change_and_its_message_are_written_together_and_read_back() {
-        let (database, _folder) = open().await;
+    on_both_engines!(
+        a_change_and_its_message_are_written_together_and_read_back,
+        a_suspicion_that_came_to_nothing_is_forgotten
+    );
+
+    async fn a_change_and_its_message_are_written_together_and_read_back(database: Database) {
         let now = instant_from_ms(2_000_000);
         let channel =
             database.replace_channel(None, "https://example.invalid/", "en", true, now).await.unwrap();
@@ -406,9 +425,7 @@ mod tests {
         assert_eq!(database.expire_episodes(now).await.unwrap(), 1);
     }
 
-    #[tokio::test]
-    async fn a_suspicion_that_came_to_nothing_is_forgotten() {
-        let (database, _folder) = open().await;
+    async fn a_suspicion_that_came_to_nothing_is_forgotten(database: Database) {
         let now = instant_from_ms(2_000_000);
         let silent = |_: &Change| Vec::new();
         database.commit_evaluation(&[change(Step::Pending, 0)], &[], now, &silent).await.unwrap();

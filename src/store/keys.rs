@@ -1,7 +1,7 @@
 //! API keys. Only a keyed hash of the secret is here; whoever holds the file cannot make a key from it.
 
-use sqlx::SqliteConnection;
-
+use super::connection::Connection;
+use super::statement::statement;
 use super::{Database, StoreError};
 use crate::domain::{Instant, KeyMode, KeyScope, OrganisationId, StoreId, StoreSet, instant_from_ms};
 
@@ -31,7 +31,7 @@ struct KeyRow {
     name: String,
     scope: String,
     mode: String,
-    all_stores: bool,
+    all_stores: i64,
     created_at_ms: i64,
     last_used_ms: Option<i64>,
     revoked_at_ms: Option<i64>,
@@ -48,7 +48,7 @@ impl KeyRow {
                 what: "unknown scope or mode".to_owned(),
             });
         };
-        let stores = if self.all_stores {
+        let stores = if self.all_stores != 0 {
             StoreSet::All
         } else {
             StoreSet::of(bound.iter().filter(|(key, _)| *key == self.id).map(|(_, store)| StoreId(*store)))
@@ -81,19 +81,17 @@ impl Database {
 
     /// The key of that id, revoked or not.
     pub async fn api_key(&self, id: &str) -> Result<Option<ApiKeyRecord>, StoreError> {
-        let row: Option<KeyRow> = sqlx::query_as(include_str!("sql/get_api_key.sql"))
-            .bind(id)
-            .fetch_optional(self.readers())
-            .await?;
+        let row: Option<KeyRow> =
+            statement(include_str!("sql/get_api_key.sql")).bind(id).fetch_optional(self.readers()).await?;
         let Some(row) = row else { return Ok(None) };
-        let bound = if row.all_stores { Vec::new() } else { self.api_key_stores().await? };
+        let bound = if row.all_stores != 0 { Vec::new() } else { self.api_key_stores().await? };
         row.read(&bound).map(Some)
     }
 
     /// Every key: those in use first, then the revoked ones.
     pub async fn api_keys(&self) -> Result<Vec<ApiKeyRecord>, StoreError> {
         let rows: Vec<KeyRow> =
-            sqlx::query_as(include_str!("sql/list_api_keys.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/list_api_keys.sql")).fetch_all(self.readers()).await?;
         let bound = self.api_key_stores().await?;
         rows.into_iter().map(|row| row.read(&bound)).collect()
     }
@@ -101,19 +99,19 @@ impl Database {
     /// Ends a key at once; false when there is none of that id in use.
     pub async fn revoke_api_key(&self, id: &str, now: Instant) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let done = sqlx::query(include_str!("sql/revoke_api_key.sql"))
+        let changed = statement(include_str!("sql/revoke_api_key.sql"))
             .bind(id)
             .bind(now.timestamp_millis())
             .execute(write.connection())
             .await?;
         write.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(changed == 1)
     }
 
     /// Notes that a key was used.
     pub async fn touch_api_key(&self, id: &str, at: Instant) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/touch_api_key.sql"))
+        statement(include_str!("sql/touch_api_key.sql"))
             .bind(id)
             .bind(at.timestamp_millis())
             .execute(write.connection())
@@ -122,12 +120,12 @@ impl Database {
     }
 
     async fn api_key_stores(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        Ok(sqlx::query_as(include_str!("sql/list_api_key_stores.sql")).fetch_all(self.readers()).await?)
+        Ok(statement(include_str!("sql/list_api_key_stores.sql")).fetch_all(self.readers()).await?)
     }
 }
 
-async fn insert_api_key(connection: &mut SqliteConnection, key: &ApiKeyRecord) -> Result<(), StoreError> {
-    sqlx::query(include_str!("sql/insert_api_key.sql"))
+async fn insert_api_key(connection: &mut Connection, key: &ApiKeyRecord) -> Result<(), StoreError> {
+    statement(include_str!("sql/insert_api_key.sql"))
         .bind(&key.id)
         .bind(key.organisation.0)
         .bind(&key.name)
@@ -140,7 +138,7 @@ async fn insert_api_key(connection: &mut SqliteConnection, key: &ApiKeyRecord) -
         .await?;
     if let StoreSet::Some(stores) = &key.stores {
         for store in stores {
-            sqlx::query(include_str!("sql/insert_api_key_store.sql"))
+            statement(include_str!("sql/insert_api_key_store.sql"))
                 .bind(&key.id)
                 .bind(store.0)
                 .execute(&mut *connection)
@@ -152,12 +150,12 @@ async fn insert_api_key(connection: &mut SqliteConnection, key: &ApiKeyRecord) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{FIRST_SETUP, open};
+    use super::super::testing::{FIRST_SETUP, on_both_engines};
     use super::*;
 
-    #[tokio::test]
-    async fn a_key_is_bound_to_its_stores_and_a_revoked_one_says_so() {
-        let (database, _folder) = open().await;
+    on_both_engines!(a_key_is_bound_to_its_stores_and_a_revoked_one_says_so);
+
+    async fn a_key_is_bound_to_its_stores_and_a_revoked_one_says_so(database: Database) {
         let now = instant_from_ms(0);
         database.put_setup_token(b"t", instant_from_ms(1)).await.unwrap();
         let (_, store) = database.complete_setup(&FIRST_SETUP, now).await.unwrap();

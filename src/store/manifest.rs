@@ -7,6 +7,7 @@ use crate::analytics::{DayBlock, Freshness, Quarantined, Snapshot};
 use crate::domain::{Instant, StoreId, Stream, Word, instant_from_ms};
 use crate::lake::{FileSet, LakeFile, SupersededRows};
 
+use super::statement::statement;
 use super::{BatchOutcome, Database, StoreError, WriteTransaction};
 
 /// The newest layout of rows and files that this program reads and writes.
@@ -62,7 +63,7 @@ impl Database {
     ) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
         for (id, stream, day, file_set, path) in files {
-            sqlx::query(include_str!("sql/intend_file.sql"))
+            statement(include_str!("sql/intend_file.sql"))
                 .bind(id)
                 .bind(stream.as_str())
                 .bind(day.to_string())
@@ -100,22 +101,22 @@ impl WriteTransaction {
     pub(super) async fn apply_fold(&mut self, fold: &FoldCommit) -> Result<i64, StoreError> {
         let version = fold.base_version + 1;
         let at_ms = fold.folded_at.timestamp_millis();
-        let moved = sqlx::query(include_str!("sql/move_data_version.sql"))
+        let moved = statement(include_str!("sql/move_data_version.sql"))
             .bind(fold.base_version)
             .bind(&fold.token)
             .bind(at_ms)
             .execute(self.connection())
             .await?;
-        expect_one(moved.rows_affected(), "the data version")?;
+        expect_one(moved, "the data version")?;
         for (seq, outcome) in &fold.batches {
-            let marked = sqlx::query(include_str!("sql/mark_batch_folded.sql"))
+            let marked = statement(include_str!("sql/mark_batch_folded.sql"))
                 .bind(seq)
                 .bind(version)
                 .bind(at_ms)
                 .execute(self.connection())
                 .await?;
-            expect_one(marked.rows_affected(), "an inbox batch")?;
-            sqlx::query(include_str!("sql/insert_batch_outcome.sql"))
+            expect_one(marked, "an inbox batch")?;
+            statement(include_str!("sql/insert_batch_outcome.sql"))
                 .bind(seq)
                 .bind(outcome.new)
                 .bind(outcome.replaced)
@@ -130,7 +131,7 @@ impl WriteTransaction {
 
     async fn commit_files(&mut self, fold: &FoldCommit, version: i64) -> Result<(), StoreError> {
         for file in &fold.added {
-            let published = sqlx::query(include_str!("sql/publish_file.sql"))
+            let published = statement(include_str!("sql/publish_file.sql"))
                 .bind(&file.id)
                 .bind(i64::try_from(file.rows).unwrap_or(i64::MAX))
                 .bind(i64::try_from(file.size_bytes).unwrap_or(i64::MAX))
@@ -140,30 +141,30 @@ impl WriteTransaction {
                 .bind(file.control.map(|control| control.to_string()).unwrap_or_default())
                 .execute(self.connection())
                 .await?;
-            expect_one(published.rows_affected(), "a new file")?;
+            expect_one(published, "a new file")?;
         }
         // Intended for the case that a row needs them, and not written.
-        sqlx::query(include_str!("sql/forget_unwritten_files.sql"))
+        statement(include_str!("sql/forget_unwritten_files.sql"))
             .bind(&fold.token)
             .execute(self.connection())
             .await?;
         for file in &fold.retired {
-            let retired = sqlx::query(include_str!("sql/retire_file.sql"))
+            let retired = statement(include_str!("sql/retire_file.sql"))
                 .bind(&file.id)
                 .bind(version)
                 .bind(fold.folded_at.timestamp_millis())
                 .execute(self.connection())
                 .await?;
-            expect_one(retired.rows_affected(), "a live file")?;
+            expect_one(retired, "a live file")?;
         }
         for (file, rows) in &fold.superseded {
-            let replaced = sqlx::query(include_str!("sql/replace_superseded_rows.sql"))
+            let replaced = statement(include_str!("sql/replace_superseded_rows.sql"))
                 .bind(&file.id)
                 .bind(rows.encode())
                 .bind(i64::try_from(file.rows).unwrap_or(i64::MAX))
                 .execute(self.connection())
                 .await?;
-            expect_one(replaced.rows_affected(), "a live file")?;
+            expect_one(replaced, "a live file")?;
         }
         Ok(())
     }
@@ -171,7 +172,7 @@ impl WriteTransaction {
     async fn commit_rollups(&mut self, fold: &FoldCommit, version: i64) -> Result<(), StoreError> {
         for (store, day, block) in &fold.blocks {
             if block.is_empty() {
-                sqlx::query(include_str!("sql/delete_rollup_block.sql"))
+                statement(include_str!("sql/delete_rollup_block.sql"))
                     .bind(store.0)
                     .bind(day.to_string())
                     .execute(self.connection())
@@ -181,7 +182,7 @@ impl WriteTransaction {
             let cells = block
                 .encode()
                 .map_err(|error| inconsistent("rollup_block", format!("{}/{day}", store.0), &error))?;
-            sqlx::query(include_str!("sql/replace_rollup_block.sql"))
+            statement(include_str!("sql/replace_rollup_block.sql"))
                 .bind(store.0)
                 .bind(day.to_string())
                 .bind(version)
@@ -190,7 +191,7 @@ impl WriteTransaction {
                 .await?;
         }
         for ((store, stream, provider), fresh) in &fold.freshness {
-            sqlx::query(include_str!("sql/raise_freshness.sql"))
+            statement(include_str!("sql/raise_freshness.sql"))
                 .bind(store.0)
                 .bind(stream.as_str())
                 .bind(provider.as_str())
@@ -210,7 +211,7 @@ impl Database {
     /// [`StoreError::Unsafe`] when a newer program wrote this database.
     pub async fn data_version(&self) -> Result<(i64, String, Instant), StoreError> {
         let (version, token, format, folded_ms): (i64, String, i64, i64) =
-            sqlx::query_as(include_str!("sql/read_data_version.sql")).fetch_one(self.readers()).await?;
+            statement(include_str!("sql/read_data_version.sql")).fetch_one(self.readers()).await?;
         if format > FORMAT_VERSION {
             return Err(StoreError::Unsafe(format!(
                 "the data have format {format}; this program knows {FORMAT_VERSION}: use a newer one"
@@ -230,7 +231,7 @@ impl Database {
         let mut snapshot = Snapshot { version, folded_at, files, quarantined, ..Snapshot::default() };
         let mut rollups: BTreeMap<StoreId, BTreeMap<NaiveDate, Arc<DayBlock>>> = BTreeMap::new();
         let rows: Vec<(i64, String, Vec<u8>)> =
-            sqlx::query_as(include_str!("sql/all_rollup_blocks.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/all_rollup_blocks.sql")).fetch_all(self.readers()).await?;
         for (store, day, cells) in rows {
             let place = format!("{store}/{day}");
             let block = DayBlock::decode(&cells)
@@ -240,7 +241,7 @@ impl Database {
         }
         snapshot.rollups = rollups.into_iter().map(|(store, days)| (store, Arc::new(days))).collect();
         let fresh: Vec<(i64, String, String, i64, i64)> =
-            sqlx::query_as(include_str!("sql/all_freshness.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/all_freshness.sql")).fetch_all(self.readers()).await?;
         for (store, stream, provider, event_ms, received_ms) in fresh {
             let known = Stream::parse(&stream).ok_or_else(|| {
                 inconsistent("freshness", format!("{store}/{stream}/{provider}"), &"unknown stream")
@@ -256,7 +257,7 @@ impl Database {
 
     async fn quarantined_files(&self) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Quarantined>>, StoreError> {
         let notes: Vec<(String, Option<String>, Option<i64>)> =
-            sqlx::query_as(include_str!("sql/quarantine_notes.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/quarantine_notes.sql")).fetch_all(self.readers()).await?;
         let notes: BTreeMap<String, (Option<String>, Option<i64>)> =
             notes.into_iter().map(|(id, reason, at_ms)| (id, (reason, at_ms))).collect();
         let set_aside = |file: Arc<LakeFile>| {
@@ -276,7 +277,7 @@ impl Database {
         state: &'static str,
     ) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
         type Row = (String, String, String, String, String, i64, i64, String, i64, String, Option<Vec<u8>>);
-        let rows: Vec<Row> = sqlx::query_as(include_str!("sql/files_in_state.sql"))
+        let rows: Vec<Row> = statement(include_str!("sql/files_in_state.sql"))
             .bind(state)
             .fetch_all(self.readers())
             .await?;
@@ -322,7 +323,7 @@ impl Database {
         intended_before: Instant,
         files_max: i64,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        Ok(sqlx::query_as(include_str!("sql/sweepable_files.sql"))
+        Ok(statement(include_str!("sql/sweepable_files.sql"))
             .bind(retired_before.timestamp_millis())
             .bind(intended_before.timestamp_millis())
             .bind(files_max)
@@ -336,7 +337,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn forget_file(&self, id: &str) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/forget_file.sql")).bind(id).execute(write.connection()).await?;
+        statement(include_str!("sql/forget_file.sql")).bind(id).execute(write.connection()).await?;
         write.commit().await
     }
 }

@@ -3,11 +3,18 @@
 //! # How to add a statement
 //!
 //! Write `sql/verb_noun.sql` in the subset that SQLite and PostgreSQL share (`$1` placeholders, `returning`,
-//! `on conflict … do update`), bind it in the aggregate's file through `include_str!`, and name what it promises
-//! in the function's comment. A test prepares every file of that folder.
+//! `on conflict … do update`; a sum is cast to bigint), run it in the aggregate's file through
+//! `statement(include_str!(…))`, and name what it promises in the function's comment. Where no common wording exists,
+//! `sql/verb_noun.postgres.sql` stands beside it and `statement_per_engine` takes both. A test prepares every file of
+//! that folder on both engines. Migrations come in pairs, one file of the same number for each engine.
 
+mod address;
 mod connection;
 mod contracts;
+#[cfg(test)]
+#[path = "../../tests/it/engines.rs"]
+#[allow(dead_code, reason = "shared with the integration tests")]
+mod engines;
 mod error;
 mod imports;
 mod inbox;
@@ -16,17 +23,21 @@ mod keys;
 mod manifest;
 mod outbox;
 mod people;
+mod postgres;
 mod schema;
 mod sessions;
 mod settings;
 mod shops;
+mod sqlite;
+mod statement;
 mod tasks;
 #[cfg(test)]
 mod testing;
 mod upkeep;
 mod writer;
 
-pub use connection::{Database, WriteTransaction};
+pub use address::DatabaseAddress;
+pub use connection::{Database, Durability, WriteTransaction};
 pub use contracts::ContractEntry;
 pub use error::StoreError;
 pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState, RejectedRow};

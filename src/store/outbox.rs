@@ -1,9 +1,8 @@
 //! Channels, and messages that wait to be sent through them.
 
-use sqlx::Row;
-
 use crate::domain::{Instant, StoreId, instant_from_ms};
 
+use super::statement::statement;
 use super::{Database, StoreError, WriteTransaction};
 
 /// A message to be written into the outbox.
@@ -60,6 +59,33 @@ pub struct Channel {
     pub last_error: String,
 }
 
+#[derive(sqlx::FromRow)]
+struct ChannelRow {
+    id: i64,
+    store_id: i64,
+    url: String,
+    language: String,
+    daily_report: i64,
+    created_at_ms: i64,
+    sent_at_ms: Option<i64>,
+    last_error: Option<String>,
+}
+
+impl ChannelRow {
+    fn read(self) -> Channel {
+        Channel {
+            id: self.id,
+            store: (self.store_id != 0).then_some(StoreId(self.store_id)),
+            url: self.url,
+            language: self.language,
+            daily_report: self.daily_report != 0,
+            created_at: instant_from_ms(self.created_at_ms),
+            last_sent_at: self.sent_at_ms.map(instant_from_ms),
+            last_error: self.last_error.unwrap_or_default(),
+        }
+    }
+}
+
 impl WriteTransaction {
     /// Writes a message of a change; `once` keeps it from being written twice.
     ///
@@ -71,14 +97,13 @@ impl WriteTransaction {
         once: &str,
         now: Instant,
     ) -> Result<bool, StoreError> {
-        let written = sqlx::query(include_str!("sql/insert_notification.sql"))
+        let written = statement(include_str!("sql/insert_notification.sql"))
             .bind(message.channel)
             .bind(once)
             .bind(&message.body)
             .bind(now.timestamp_millis())
             .execute(self.connection())
-            .await?
-            .rows_affected();
+            .await?;
         Ok(written > 0)
     }
 }
@@ -110,7 +135,7 @@ impl Database {
         most: i64,
     ) -> Result<Vec<DueNotification>, StoreError> {
         let rows: Vec<(i64, i64, String, String, i64, i64)> =
-            sqlx::query_as(include_str!("sql/due_notifications.sql"))
+            statement(include_str!("sql/due_notifications.sql"))
                 .bind(now.timestamp_millis())
                 .bind(most)
                 .fetch_all(self.readers())
@@ -142,7 +167,7 @@ impl Database {
             Delivery::Failed { error } => ("failed", now, None, error.as_str()),
         };
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/settle_notification.sql"))
+        statement(include_str!("sql/settle_notification.sql"))
             .bind(due.id)
             .bind(state)
             .bind(due.attempts + 1)
@@ -159,9 +184,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_waiting_notifications(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(include_str!("sql/count_waiting_notifications.sql"))
-            .fetch_one(self.readers())
-            .await?)
+        Ok(statement(include_str!("sql/count_waiting_notifications.sql")).scalar_one(self.readers()).await?)
     }
 
     /// Deletes messages that were written before then and are not waiting.
@@ -170,11 +193,10 @@ impl Database {
     /// [`StoreError`].
     pub async fn expire_notifications(&self, before: Instant) -> Result<u64, StoreError> {
         let mut write = self.begin_write().await?;
-        let deleted = sqlx::query(include_str!("sql/expire_notifications.sql"))
+        let deleted = statement(include_str!("sql/expire_notifications.sql"))
             .bind(before.timestamp_millis())
             .execute(write.connection())
-            .await?
-            .rows_affected();
+            .await?;
         write.commit().await?;
         Ok(deleted)
     }
@@ -192,13 +214,13 @@ impl Database {
         now: Instant,
     ) -> Result<i64, StoreError> {
         let mut write = self.begin_write().await?;
-        let id = sqlx::query_scalar(include_str!("sql/replace_channel.sql"))
+        let id = statement(include_str!("sql/replace_channel.sql"))
             .bind(store.map_or(0, |store| store.0))
             .bind(url)
             .bind(language)
             .bind(i64::from(daily_report))
             .bind(now.timestamp_millis())
-            .fetch_one(write.connection())
+            .scalar_one(write.connection())
             .await?;
         write.commit().await?;
         Ok(id)
@@ -210,7 +232,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn set_channel_options(&self, id: i64, language: &str, daily: bool) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/set_channel_options.sql"))
+        statement(include_str!("sql/set_channel_options.sql"))
             .bind(id)
             .bind(language)
             .bind(i64::from(daily))
@@ -225,7 +247,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn delete_channel(&self, id: i64) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/delete_channel.sql")).bind(id).execute(write.connection()).await?;
+        statement(include_str!("sql/delete_channel.sql")).bind(id).execute(write.connection()).await?;
         write.commit().await
     }
 
@@ -234,22 +256,8 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn channels(&self) -> Result<Vec<Channel>, StoreError> {
-        let rows = sqlx::query(include_str!("sql/list_channels.sql")).fetch_all(self.readers()).await?;
-        rows.iter()
-            .map(|row| {
-                let store: i64 = row.try_get("store_id")?;
-                let sent_ms: Option<i64> = row.try_get("sent_at_ms")?;
-                Ok(Channel {
-                    id: row.try_get("id")?,
-                    store: (store != 0).then_some(StoreId(store)),
-                    url: row.try_get("url")?,
-                    language: row.try_get("language")?,
-                    daily_report: row.try_get::<i64, _>("daily_report")? != 0,
-                    created_at: instant_from_ms(row.try_get("created_at_ms")?),
-                    last_sent_at: sent_ms.map(instant_from_ms),
-                    last_error: row.try_get::<Option<String>, _>("last_error")?.unwrap_or_default(),
-                })
-            })
-            .collect()
+        let rows: Vec<ChannelRow> =
+            statement(include_str!("sql/list_channels.sql")).fetch_all(self.readers()).await?;
+        Ok(rows.into_iter().map(ChannelRow::read).collect())
     }
 }

@@ -1,8 +1,8 @@
 //! People, the one-time set-up, and sessions (`super::sessions`).
 
-use sqlx::SqliteConnection;
-
+use super::connection::Connection;
 use super::shops::{insert_organisation, insert_store};
+use super::statement::statement;
 use super::{Database, StoreDraft, StoreError};
 use crate::domain::{Instant, OrganisationId, Role, Store, StoreId, StoreSet};
 
@@ -43,7 +43,7 @@ pub(super) struct PersonRow {
     email: String,
     name: String,
     role: String,
-    all_stores: bool,
+    all_stores: i64,
     language: String,
     disabled_at_ms: Option<i64>,
 }
@@ -51,15 +51,14 @@ pub(super) struct PersonRow {
 impl Database {
     /// True once somebody can log in.
     pub async fn has_people(&self) -> Result<bool, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar(include_str!("sql/count_people.sql")).fetch_one(self.readers()).await?;
+        let count: i64 = statement(include_str!("sql/count_people.sql")).scalar_one(self.readers()).await?;
         Ok(count > 0)
     }
 
     /// Everybody who is not disabled.
     pub async fn people(&self) -> Result<Vec<Person>, StoreError> {
         let rows: Vec<PersonRow> =
-            sqlx::query_as(include_str!("sql/list_people.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/list_people.sql")).fetch_all(self.readers()).await?;
         let mut people = Vec::with_capacity(rows.len());
         for row in rows.into_iter().filter(|row| row.disabled_at_ms.is_none()) {
             people.push(self.complete_person(row).await?);
@@ -85,7 +84,7 @@ impl Database {
 
     /// The number and password hash of whoever logs in with this address (lower case) and is not disabled.
     pub async fn person_for_login(&self, email: &str) -> Result<Option<(PersonId, String)>, StoreError> {
-        let row: Option<(i64, String)> = sqlx::query_as(include_str!("sql/get_person_for_login.sql"))
+        let row: Option<(i64, String)> = statement(include_str!("sql/get_person_for_login.sql"))
             .bind(email)
             .fetch_optional(self.readers())
             .await?;
@@ -100,13 +99,13 @@ impl Database {
         now: Instant,
     ) -> Result<Option<PersonId>, StoreError> {
         let mut write = self.begin_write().await?;
-        let id: Option<i64> = sqlx::query_scalar(include_str!("sql/set_person_password.sql"))
+        let id: Option<i64> = statement(include_str!("sql/set_person_password.sql"))
             .bind(email)
             .bind(password_hash)
-            .fetch_optional(write.connection())
+            .scalar_optional(write.connection())
             .await?;
         if let Some(id) = id {
-            sqlx::query(include_str!("sql/revoke_person_sessions.sql"))
+            statement(include_str!("sql/revoke_person_sessions.sql"))
                 .bind(id)
                 .bind(now.timestamp_millis())
                 .execute(write.connection())
@@ -119,7 +118,7 @@ impl Database {
     /// Sets the language of a person's pages; empty for the browser's.
     pub async fn set_person_language(&self, person: PersonId, language: &str) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/set_person_language.sql"))
+        statement(include_str!("sql/set_person_language.sql"))
             .bind(person.0)
             .bind(language)
             .execute(write.connection())
@@ -128,12 +127,12 @@ impl Database {
     }
 
     pub(super) async fn complete_person(&self, row: PersonRow) -> Result<Person, StoreError> {
-        let stores = if row.all_stores {
+        let stores = if row.all_stores != 0 {
             StoreSet::All
         } else {
-            let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/list_person_stores.sql"))
+            let ids: Vec<i64> = statement(include_str!("sql/list_person_stores.sql"))
                 .bind(row.id)
-                .fetch_all(self.readers())
+                .scalar_all(self.readers())
                 .await?;
             StoreSet::of(ids.into_iter().map(StoreId))
         };
@@ -167,7 +166,7 @@ impl Database {
     /// Keeps the hash of the set-up link's token until `ends_at`; an earlier link is dead from now on.
     pub async fn put_setup_token(&self, token_sha256: &[u8], ends_at: Instant) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/put_setup_token.sql"))
+        statement(include_str!("sql/put_setup_token.sql"))
             .bind(token_sha256)
             .bind(ends_at.timestamp_millis())
             .execute(write.connection())
@@ -177,9 +176,9 @@ impl Database {
 
     /// The hash of the token that may set up this installation now; `None` once a person exists.
     pub async fn setup_token(&self, now: Instant) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar(include_str!("sql/get_setup_token.sql"))
+        Ok(statement(include_str!("sql/get_setup_token.sql"))
             .bind(now.timestamp_millis())
-            .fetch_optional(self.readers())
+            .scalar_optional(self.readers())
             .await?)
     }
 
@@ -193,9 +192,9 @@ impl Database {
         now: Instant,
     ) -> Result<(PersonId, Store), StoreError> {
         let mut write = self.begin_write().await?;
-        let token: Option<Vec<u8>> = sqlx::query_scalar(include_str!("sql/get_setup_token.sql"))
+        let token: Option<Vec<u8>> = statement(include_str!("sql/get_setup_token.sql"))
             .bind(now.timestamp_millis())
-            .fetch_optional(write.connection())
+            .scalar_optional(write.connection())
             .await?;
         if token.is_none() {
             return Err(StoreError::Conflict("the first set-up"));
@@ -204,19 +203,19 @@ impl Database {
         let owner = insert_person(write.connection(), organisation, &setup.owner, now).await?;
         let draft = StoreDraft { organisation, ..setup.store.clone() };
         let store = insert_store(write.connection(), &draft, now).await?;
-        sqlx::query(include_str!("sql/delete_setup_token.sql")).execute(write.connection()).await?;
+        statement(include_str!("sql/delete_setup_token.sql")).execute(write.connection()).await?;
         write.commit().await?;
         Ok((owner, store))
     }
 }
 
 async fn insert_person(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     organisation: OrganisationId,
     draft: &PersonDraft,
     now: Instant,
 ) -> Result<PersonId, StoreError> {
-    let id: i64 = sqlx::query_scalar(include_str!("sql/insert_person.sql"))
+    let id: i64 = statement(include_str!("sql/insert_person.sql"))
         .bind(organisation.0)
         .bind(&draft.email)
         .bind(&draft.name)
@@ -225,11 +224,11 @@ async fn insert_person(
         .bind(draft.stores == StoreSet::All)
         .bind(&draft.language)
         .bind(now.timestamp_millis())
-        .fetch_one(&mut *connection)
+        .scalar_one(&mut *connection)
         .await?;
     if let StoreSet::Some(stores) = &draft.stores {
         for store in stores {
-            sqlx::query(include_str!("sql/insert_person_store.sql"))
+            statement(include_str!("sql/insert_person_store.sql"))
                 .bind(id)
                 .bind(store.0)
                 .execute(&mut *connection)
@@ -243,13 +242,13 @@ async fn insert_person(
 mod tests {
     use chrono::TimeDelta;
 
-    use super::super::testing::{FIRST_SETUP, open};
+    use super::super::testing::{FIRST_SETUP, on_both_engines};
     use super::*;
     use crate::domain::instant_from_ms;
 
-    #[tokio::test]
-    async fn the_first_set_up_happens_once() {
-        let (database, _folder) = open().await;
+    on_both_engines!(the_first_set_up_happens_once);
+
+    async fn the_first_set_up_happens_once(database: Database) {
         let now = instant_from_ms(0);
         assert!(database.complete_setup(&FIRST_SETUP, now).await.is_err(), "without a token");
         let ends_at = now + TimeDelta::minutes(30);

@@ -1,3 +1,4 @@
+use super::statement::statement;
 use super::{Database, StoreError};
 
 /// How far the database's schema is from the one this program was built with.
@@ -16,8 +17,8 @@ impl Database {
     /// [`StoreError::Unavailable`].
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         let applied: Option<i64> =
-            sqlx::query_scalar(include_str!("sql/youngest_migration.sql")).fetch_one(self.readers()).await?;
-        let known = super::connection::MIGRATIONS.iter().map(|migration| migration.version).max();
+            statement(include_str!("sql/youngest_migration.sql")).scalar_one(self.readers()).await?;
+        let known = self.migrations().iter().map(|migration| migration.version).max();
         Ok(Schema { applied: applied.unwrap_or(0), known: known.unwrap_or(0) })
     }
 }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::people::PersonRow;
+use super::statement::statement;
 use super::{Database, Person, PersonId, StoreError};
 use crate::domain::{Instant, instant_from_ms};
 
@@ -62,17 +63,17 @@ impl Database {
         now: Instant,
     ) -> Result<i64, StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/delete_old_sessions.sql"))
+        statement(include_str!("sql/delete_old_sessions.sql"))
             .bind((now - SESSION_KEPT).timestamp_millis())
             .execute(write.connection())
             .await?;
-        let id = sqlx::query_scalar(include_str!("sql/insert_session.sql"))
+        let id = statement(include_str!("sql/insert_session.sql"))
             .bind(token_sha256)
             .bind(person.0)
             .bind(client)
             .bind(now.timestamp_millis())
             .bind((now + SESSION_AGE_MAX).timestamp_millis())
-            .fetch_one(write.connection())
+            .scalar_one(write.connection())
             .await?;
         write.commit().await?;
         Ok(id)
@@ -80,7 +81,7 @@ impl Database {
 
     /// The session of that token, if it runs and its person is not disabled. Notes that it was seen.
     pub async fn session(&self, token_sha256: &[u8], now: Instant) -> Result<Option<Session>, StoreError> {
-        let row: Option<FoundRow> = sqlx::query_as(include_str!("sql/get_session.sql"))
+        let row: Option<FoundRow> = statement(include_str!("sql/get_session.sql"))
             .bind(token_sha256)
             .bind(now.timestamp_millis())
             .bind((now - SESSION_IDLE_MAX).timestamp_millis())
@@ -99,7 +100,7 @@ impl Database {
 
     /// The running sessions of a person, last seen first.
     pub async fn sessions_of(&self, person: PersonId, now: Instant) -> Result<Vec<SessionEntry>, StoreError> {
-        let rows: Vec<SessionRow> = sqlx::query_as(include_str!("sql/list_sessions.sql"))
+        let rows: Vec<SessionRow> = statement(include_str!("sql/list_sessions.sql"))
             .bind(person.0)
             .bind(now.timestamp_millis())
             .bind((now - SESSION_IDLE_MAX).timestamp_millis())
@@ -120,19 +121,19 @@ impl Database {
     /// Ends one session of a person; false when they have no such running session.
     pub async fn revoke_session(&self, id: i64, person: PersonId, now: Instant) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let done = sqlx::query(include_str!("sql/revoke_session.sql"))
+        let changed = statement(include_str!("sql/revoke_session.sql"))
             .bind(id)
             .bind(person.0)
             .bind(now.timestamp_millis())
             .execute(write.connection())
             .await?;
         write.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(changed == 1)
     }
 
     async fn touch_session(&self, id: i64, now: Instant) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(include_str!("sql/touch_session.sql"))
+        statement(include_str!("sql/touch_session.sql"))
             .bind(id)
             .bind(now.timestamp_millis())
             .execute(write.connection())
@@ -143,12 +144,12 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{FIRST_SETUP, open};
+    use super::super::testing::{FIRST_SETUP, on_both_engines};
     use super::*;
 
-    #[tokio::test]
-    async fn a_session_ends_by_idleness_by_age_and_when_it_is_revoked() {
-        let (database, _folder) = open().await;
+    on_both_engines!(a_session_ends_by_idleness_by_age_and_when_it_is_revoked);
+
+    async fn a_session_ends_by_idleness_by_age_and_when_it_is_revoked(database: Database) {
         let start = instant_from_ms(1_000_000_000_000);
         database.put_setup_token(b"t", start + TimeDelta::minutes(30)).await.unwrap();
         let (person, _) = database.complete_setup(&FIRST_SETUP, start).await.unwrap();

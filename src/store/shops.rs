@@ -2,8 +2,9 @@
 
 use chrono::{NaiveTime, Timelike, Weekday};
 use chrono_tz::Tz;
-use sqlx::SqliteConnection;
 
+use super::connection::Connection;
+use super::statement::statement;
 use super::{Database, StoreError};
 use crate::domain::{Currency, Instant, OrganisationId, Store, StoreId};
 
@@ -92,7 +93,7 @@ impl Database {
     /// The organisation of this installation; `None` before the first set-up.
     pub async fn organisation(&self) -> Result<Option<Organisation>, StoreError> {
         let row: Option<(i64, String)> =
-            sqlx::query_as(include_str!("sql/get_organisation.sql")).fetch_optional(self.readers()).await?;
+            statement(include_str!("sql/get_organisation.sql")).fetch_optional(self.readers()).await?;
         Ok(row.map(|(id, name)| Organisation { id: OrganisationId(id), name }))
     }
 
@@ -110,7 +111,7 @@ impl Database {
     /// [`StoreError::Inconsistent`] when a row holds no zone or currency that this version knows.
     pub async fn stores(&self) -> Result<Vec<Store>, StoreError> {
         let rows: Vec<StoreRow> =
-            sqlx::query_as(include_str!("sql/list_stores.sql")).fetch_all(self.readers()).await?;
+            statement(include_str!("sql/list_stores.sql")).fetch_all(self.readers()).await?;
         rows.into_iter().map(StoreRow::read).collect()
     }
 
@@ -130,7 +131,7 @@ impl Database {
     /// Business days are computed when shown, so a new zone or cut-off moves past days too.
     pub async fn update_store(&self, id: StoreId, change: &StoreChange) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let done = sqlx::query(include_str!("sql/update_store.sql"))
+        let changed = statement(include_str!("sql/update_store.sql"))
             .bind(id.0)
             .bind(&change.name)
             .bind(minutes_of(change.cut_off))
@@ -140,29 +141,29 @@ impl Database {
             .execute(write.connection())
             .await?;
         write.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(changed == 1)
     }
 }
 
 pub(super) async fn insert_organisation(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     name: &str,
     now: Instant,
 ) -> Result<OrganisationId, StoreError> {
-    let id = sqlx::query_scalar(include_str!("sql/insert_organisation.sql"))
+    let id = statement(include_str!("sql/insert_organisation.sql"))
         .bind(name)
         .bind(now.timestamp_millis())
-        .fetch_one(connection)
+        .scalar_one(connection)
         .await?;
     Ok(OrganisationId(id))
 }
 
 pub(super) async fn insert_store(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     draft: &StoreDraft,
     now: Instant,
 ) -> Result<Store, StoreError> {
-    let id = sqlx::query_scalar(include_str!("sql/insert_store.sql"))
+    let id = statement(include_str!("sql/insert_store.sql"))
         .bind(draft.organisation.0)
         .bind(&draft.slug)
         .bind(&draft.name)
@@ -172,7 +173,7 @@ pub(super) async fn insert_store(
         .bind(draft.currency.code())
         .bind(&draft.language)
         .bind(now.timestamp_millis())
-        .fetch_one(connection)
+        .scalar_one(connection)
         .await?;
     let draft = draft.clone();
     Ok(Store {
@@ -190,13 +191,13 @@ pub(super) async fn insert_store(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::open;
+    use super::super::testing::on_both_engines;
     use super::*;
     use crate::domain::instant_from_ms;
 
-    #[tokio::test]
-    async fn a_store_comes_back_as_it_was_written_and_its_slug_is_its_own() {
-        let (database, _folder) = open().await;
+    on_both_engines!(a_store_comes_back_as_it_was_written_and_its_slug_is_its_own);
+
+    async fn a_store_comes_back_as_it_was_written_and_its_slug_is_its_own(database: Database) {
         let now = instant_from_ms(0);
         let organisation = database.insert_organisation("账衡", now).await.unwrap();
         let mut draft = StoreDraft {

@@ -1,9 +1,8 @@
 //! How each job last ended.
 
-use sqlx::Row;
-
 use crate::domain::{Instant, instant_from_ms};
 
+use super::statement::statement;
 use super::{Database, StoreError};
 
 const REPLACE_TASK_RUN: &str = include_str!("sql/replace_task_run.sql");
@@ -46,6 +45,35 @@ impl TaskRun {
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct TaskRow {
+    task: String,
+    interval_ms: i64,
+    last_started_ms: i64,
+    last_duration_ms: i64,
+    last_success_ms: Option<i64>,
+    last_failure_ms: Option<i64>,
+    failures_in_row: i64,
+    last_error: String,
+    runs: i64,
+}
+
+impl TaskRow {
+    fn read(self) -> TaskRun {
+        TaskRun {
+            task: self.task,
+            interval_ms: self.interval_ms,
+            last_started_at: instant_from_ms(self.last_started_ms),
+            last_duration_ms: self.last_duration_ms,
+            last_success_at: self.last_success_ms.map(instant_from_ms),
+            last_failure_at: self.last_failure_ms.map(instant_from_ms),
+            failures_in_row: self.failures_in_row,
+            last_error: self.last_error,
+            runs: self.runs,
+        }
+    }
+}
+
 impl Database {
     /// Writes how a job last ended, in a transaction of its own.
     ///
@@ -53,7 +81,7 @@ impl Database {
     /// [`StoreError::Unavailable`].
     pub async fn replace_task_run(&self, run: &TaskRun) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
-        sqlx::query(REPLACE_TASK_RUN)
+        statement(REPLACE_TASK_RUN)
             .bind(&run.task)
             .bind(run.interval_ms)
             .bind(run.last_started_at.timestamp_millis())
@@ -73,21 +101,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn task_runs(&self) -> Result<Vec<TaskRun>, StoreError> {
-        let rows = sqlx::query(SELECT_TASK_RUNS).fetch_all(self.readers()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TaskRun {
-                    task: row.try_get("task")?,
-                    interval_ms: row.try_get("interval_ms")?,
-                    last_started_at: instant_from_ms(row.try_get("last_started_ms")?),
-                    last_duration_ms: row.try_get("last_duration_ms")?,
-                    last_success_at: row.try_get::<Option<i64>, _>("last_success_ms")?.map(instant_from_ms),
-                    last_failure_at: row.try_get::<Option<i64>, _>("last_failure_ms")?.map(instant_from_ms),
-                    failures_in_row: row.try_get("failures_in_row")?,
-                    last_error: row.try_get("last_error")?,
-                    runs: row.try_get("runs")?,
-                })
-            })
-            .collect()
+        let rows: Vec<TaskRow> = statement(SELECT_TASK_RUNS).fetch_all(self.readers()).await?;
+        Ok(rows.into_iter().map(TaskRow::read).collect())
     }
 }

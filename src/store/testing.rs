@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 
-use super::{Database, FirstSetup, PersonDraft, StoreDraft};
+use super::engines::Postgres;
+use super::{Database, DatabaseAddress, FirstSetup, PersonDraft, StoreDraft};
 use crate::domain::{Currency, OrganisationId, Role, StoreSet};
 
 /// An owner and a store.
@@ -31,9 +32,36 @@ pub static FIRST_SETUP: LazyLock<FirstSetup> = LazyLock::new(|| FirstSetup {
     },
 });
 
-/// An empty database and the folder that it lives in while the test runs.
+/// An empty database on SQLite, and the folder that it lives in while the test runs.
 pub async fn open() -> (Database, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("t.db")).await.unwrap();
     (database, folder)
 }
+
+/// An empty database on PostgreSQL; `None` where that is not installed.
+pub async fn open_postgres() -> Option<(Database, Postgres)> {
+    let server = Postgres::fresh()?;
+    let address = DatabaseAddress::parse(&server.address()).unwrap();
+    Some((Database::open(address).await.unwrap(), server))
+}
+
+/// Makes two tests of each function that takes an empty database: `name::sqlite` and `name::postgres`.
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn sqlite() {
+                let (database, _folder) = $crate::store::testing::open().await;
+                super::$name(database).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                let Some((database, _server)) = $crate::store::testing::open_postgres().await else { return };
+                super::$name(database).await;
+            }
+        }
+    )+};
+}
+pub(super) use on_both_engines;

@@ -1,5 +1,6 @@
 use crate::domain::{Instant, instant_from_ms};
 
+use super::statement::statement;
 use super::{Database, FoldCommit, StoreError, WriteTransaction};
 
 /// What looking after the data changes, committed in one transaction or not at all. Like a fold it moves the data
@@ -75,20 +76,20 @@ impl Database {
         let version = write.apply_fold(&upkeep.change).await?;
         let at_ms = upkeep.change.folded_at.timestamp_millis();
         for (id, reason) in &upkeep.quarantined {
-            let set = sqlx::query(include_str!("sql/quarantine_file.sql"))
+            let set = statement(include_str!("sql/quarantine_file.sql"))
                 .bind(id)
                 .bind(reason)
                 .bind(at_ms)
                 .execute(write.connection())
                 .await?;
-            super::manifest::expect_one(set.rows_affected(), "a live file")?;
+            super::manifest::expect_one(set, "a live file")?;
         }
         for id in &upkeep.trusted_again {
-            let set = sqlx::query(include_str!("sql/trust_file_again.sql"))
+            let set = statement(include_str!("sql/trust_file_again.sql"))
                 .bind(id)
                 .execute(write.connection())
                 .await?;
-            super::manifest::expect_one(set.rows_affected(), "a quarantined file")?;
+            super::manifest::expect_one(set, "a quarantined file")?;
         }
         for entry in &upkeep.entries {
             write.note_care(entry).await?;
@@ -99,11 +100,10 @@ impl Database {
 
     /// The newest lines of the log, newest first.
     pub async fn care_entries(&self, entries_max: i64) -> Result<Vec<ShownCareEntry>, StoreError> {
-        let rows: Vec<(i64, String, String, String)> =
-            sqlx::query_as(include_str!("sql/list_care_entries.sql"))
-                .bind(entries_max)
-                .fetch_all(self.readers())
-                .await?;
+        let rows: Vec<(i64, String, String, String)> = statement(include_str!("sql/list_care_entries.sql"))
+            .bind(entries_max)
+            .fetch_all(self.readers())
+            .await?;
         let shown = |(at_ms, action, subject, detail)| ShownCareEntry {
             at: instant_from_ms(at_ms),
             action,
@@ -115,18 +115,18 @@ impl Database {
 
     /// Ids of live files that no scrub found right since `before`, the longest unread first.
     pub async fn files_to_verify(&self, before: Instant, files_max: i64) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(include_str!("sql/files_to_verify.sql"))
+        statement(include_str!("sql/files_to_verify.sql"))
             .bind(before.timestamp_millis())
             .bind(files_max)
-            .fetch_all(self.readers())
-            .await?)
+            .scalar_all(self.readers())
+            .await
     }
 
     /// Notes that files were read whole and found right.
     pub async fn note_files_verified(&self, ids: &[String], at: Instant) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
         for id in ids {
-            sqlx::query(include_str!("sql/note_file_verified.sql"))
+            statement(include_str!("sql/note_file_verified.sql"))
                 .bind(id)
                 .bind(at.timestamp_millis())
                 .execute(write.connection())
@@ -139,7 +139,7 @@ impl Database {
 impl WriteTransaction {
     /// Writes a line of the log, in the transaction of the change it tells of.
     pub async fn note_care(&mut self, entry: &CareEntry) -> Result<(), StoreError> {
-        sqlx::query(include_str!("sql/insert_care_entry.sql"))
+        statement(include_str!("sql/insert_care_entry.sql"))
             .bind(entry.at.timestamp_millis())
             .bind(entry.action.as_str())
             .bind(&entry.subject)

@@ -114,11 +114,9 @@ pub(super) async fn metrics(request: HttpRequest, state: web::Data<AppState>) ->
     {
         return refusal;
     }
-    let pool = state.database.readers();
-    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-    let most = pool.options().get_max_connections();
-    state.metrics.set_database_connections(pool.size().saturating_sub(idle), idle, most);
-    state.metrics.set_database_size(database_bytes(&state));
+    let (open, idle, most) = state.database.reader_load();
+    state.metrics.set_database_connections(open.saturating_sub(idle), idle, most);
+    state.metrics.set_database_size(state.database.size_bytes());
     state.metrics.set_intake_queue(state.intake.queued_rows());
     match state.metrics.text(state.clock.now().timestamp_millis()) {
         Ok(text) => compressed(&request, text),
@@ -127,14 +125,6 @@ pub(super) async fn metrics(request: HttpRequest, state: web::Data<AppState>) ->
             HttpResponse::InternalServerError().finish()
         }
     }
-}
-
-/// The database file and its write-ahead log, in bytes.
-pub(super) fn database_bytes(state: &AppState) -> u64 {
-    let mut log = state.config.database_path.clone().into_os_string();
-    log.push("-wal");
-    let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    size(&state.config.database_path) + size(std::path::Path::new(&log))
 }
 
 /// May scrape: with a token, who knows it; without, who asks from this machine and not through a proxy on it.

@@ -31,10 +31,8 @@ pub struct AppState {
 pub struct WebConfig {
     /// When this process started.
     pub started_at: Instant,
-    /// The folder that holds the database and the lake.
+    /// The folder that holds the lake, and the database where that is a file.
     pub data_dir: PathBuf,
-    /// The database file.
-    pub database_path: PathBuf,
     /// The token that `/metrics` asks for; without one it answers on the loopback interface only.
     pub metrics_token: Option<String>,
     /// Scheme, host and port as browsers write them, without a slash at the end: `https://till.example.com`.

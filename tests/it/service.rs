@@ -31,15 +31,13 @@ impl TestService {
 
     pub async fn configured(change: impl FnOnce(&mut WebConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database_path = folder.path().join("tillwatch.db");
-        let database = Database::open(&database_path).await.unwrap();
+        let database = Database::open(&folder.path().join("tillwatch.db")).await.unwrap();
         let clock = Arc::new(FixedClock::at(instant_from_ms(NOW_MS)));
         let shown: Arc<dyn Clock> = Arc::<FixedClock>::clone(&clock);
         let (writer, _task) = InboxWriter::start(database.clone());
         let mut config = WebConfig {
             started_at: clock.now() - TimeDelta::hours(1),
             data_dir: folder.path().to_owned(),
-            database_path,
             public_origin: ORIGIN.to_owned(),
             ..WebConfig::default()
         };

@@ -1,44 +1,71 @@
-//! Every SQL statement of `src/store/sql` is prepared on a migrated database.
+//! Every SQL statement of `src/store/sql` is prepared on a migrated database, on both engines.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tillwatch::store::Database;
+use tillwatch::store::{Database, DatabaseAddress};
 
-/// What the database says against preparing `statement`, if anything.
-async fn fault_of(database: &Database, statement: String) -> Option<String> {
-    use sqlx::{Executor, SqlSafeStr};
-    database
-        .readers()
-        .prepare(sqlx::AssertSqlSafe(statement).into_sql_str())
-        .await
-        .err()
-        .map(|error| error.to_string())
+use crate::engines;
+
+/// The statements of one engine: `name.postgres.sql` stands in for `name.sql` there and is nothing to SQLite.
+fn statements(postgres: bool) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql");
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let special = name.ends_with(".postgres.sql");
+        let replaced = !special && path.with_extension("postgres.sql").exists();
+        if if postgres { !replaced } else { !special } {
+            found.insert(name, fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
 }
 
-#[tokio::test]
-async fn every_statement_can_be_prepared_after_the_migrations() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join("t.db")).await.unwrap();
-    let mut prepared = 0;
+async fn prepare_all(database: &Database, statements: BTreeMap<String, String>) {
     let mut faults = Vec::new();
-    for entry in
-        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql")).into_iter().flatten()
-    {
-        let path = entry.unwrap().path();
-        if let Some(fault) = fault_of(&database, fs::read_to_string(&path).unwrap()).await {
-            faults.push(format!("{}: {fault}", path.file_name().unwrap().to_string_lossy()));
+    assert!(statements.len() > 80, "only {} statements were found", statements.len());
+    println!("{} statements", statements.len());
+    for (name, statement) in statements {
+        if let Err(fault) = database.prepare(statement).await {
+            faults.push(format!("{name}: {fault}"));
         }
-        prepared += 1;
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
-    println!("{prepared} statements prepared");
+    let fault = database.prepare("select seqq from inbox".to_owned()).await;
+    assert!(
+        fault.is_err_and(|fault| fault.to_string().contains("seqq")),
+        "a misspelt statement is not found"
+    );
 }
 
 #[tokio::test]
-async fn a_misspelt_statement_is_found() {
+async fn every_statement_can_be_prepared_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("t.db")).await.unwrap();
-    let fault = fault_of(&database, "select seqq from inbox".to_owned()).await;
-    assert!(fault.is_some_and(|fault| fault.contains("seqq")));
+    prepare_all(&database, statements(false)).await;
+}
+
+#[tokio::test]
+async fn every_statement_can_be_prepared_on_postgres() {
+    let Some(postgres) = engines::Postgres::fresh() else { return };
+    let database = Database::open(DatabaseAddress::parse(&postgres.address()).unwrap()).await.unwrap();
+    prepare_all(&database, statements(true)).await;
+}
+
+/// Both engines have the same migrations, by number and name.
+#[test]
+fn migrations_come_in_pairs() {
+    let names = |engine: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
 }

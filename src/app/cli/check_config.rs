@@ -14,6 +14,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let config = Config::of(&options.data, &options.server)?;
     println!("data folder      {}", config.data_dir.display());
+    println!("database         {}", config.database);
     println!("listens on       {}", config.listen);
     println!("public address   {}", config.public_origin);
     let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();

@@ -127,7 +127,7 @@ fn config(data_dir: PathBuf, listen: std::net::SocketAddr, log_filter: &str) -> 
         allow_local_robot: false,
         log,
     };
-    Config::of(&DataOptions { data_dir }, &server)
+    Config::of(&DataOptions { data_dir, database: None, i_accept_data_loss: false }, &server)
 }
 
 /// Loads the history through the inbox and waits until it is folded.

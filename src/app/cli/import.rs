@@ -54,6 +54,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     };
     let config = Config {
         data_dir: options.data.data_dir.clone(),
+        database: options.data.database()?,
+        durability: options.data.durability(),
         listen: ([127, 0, 0, 1], 0).into(),
         public_origin: String::new(),
         trusted_proxies: Vec::new(),

@@ -1,12 +1,13 @@
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use crate::app::config::{DataOptions, database_path};
+use crate::app::config::DataOptions;
 use crate::app::{door_keys, secret_of};
 use crate::domain::{KeyMode, KeyScope, Store, StoreSet};
-use crate::store::{ApiKeyRecord, Database};
+use crate::store::ApiKeyRecord;
 use crate::web::door::Door;
 
+use super::open_database;
 use super::serve::now;
 
 #[derive(Subcommand, Debug)]
@@ -54,16 +55,8 @@ pub(super) async fn run(action: Action) -> anyhow::Result<()> {
     }
 }
 
-async fn open(data: &DataOptions) -> anyhow::Result<Database> {
-    let path = database_path(&data.data_dir);
-    if !path.exists() {
-        bail!("there is no database in {}: run `tillwatch serve` first", data.data_dir.display());
-    }
-    Database::open(&path).await.context("opening the database")
-}
-
 async fn create(options: Create) -> anyhow::Result<()> {
-    let database = open(&options.data).await?;
+    let database = open_database(&options.data).await?;
     let Some(organisation) = database.organisation().await? else {
         bail!("nothing is set up yet: open the link that `tillwatch serve` prints");
     };
@@ -107,7 +100,7 @@ fn bound_stores(stores: &[Store], slugs: &[String]) -> anyhow::Result<StoreSet> 
 }
 
 async fn list(data: &DataOptions) -> anyhow::Result<()> {
-    let database = open(data).await?;
+    let database = open_database(data).await?;
     for key in database.api_keys().await? {
         let state = if key.revoked_at.is_some() { "revoked" } else { "in use" };
         let used = key
@@ -120,7 +113,7 @@ async fn list(data: &DataOptions) -> anyhow::Result<()> {
 }
 
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
-    let database = open(&options.data).await?;
+    let database = open_database(&options.data).await?;
     let revoked = database.revoke_api_key(&options.id, now()).await?;
     database.close().await;
     if !revoked {

@@ -10,7 +10,11 @@ mod user;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
+
+use crate::app::config::DataOptions;
+use crate::store::Database;
 
 /// Tillwatch (账衡) watches the till: what was earned, what it cost, what sells, and what is going wrong.
 #[derive(Parser, Debug)]
@@ -36,6 +40,17 @@ enum Action {
     User(user::Action),
     /// Print the settings that are in force, without secrets
     CheckConfig(check_config::Options),
+}
+
+/// Opens the database of a command that works beside a running server.
+async fn open_database(data: &DataOptions) -> anyhow::Result<Database> {
+    let address = data.database()?;
+    if address.file().is_some_and(|file| !file.exists()) {
+        bail!("there is no database {address}: run `tillwatch serve` first");
+    }
+    Database::open_with(&address, data.durability())
+        .await
+        .with_context(|| format!("opening the database {address}"))
 }
 
 /// Runs the command of this process.

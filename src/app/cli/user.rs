@@ -1,10 +1,10 @@
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use crate::app::config::{DataOptions, database_path};
-use crate::store::Database;
+use crate::app::config::DataOptions;
 use crate::web::door::{Passwords, random_hex};
 
+use super::open_database;
 use super::serve::now;
 
 #[derive(Subcommand, Debug)]
@@ -24,11 +24,7 @@ pub(super) struct ResetPassword {
 /// Works beside a running server too.
 pub(super) async fn run(action: Action) -> anyhow::Result<()> {
     let Action::ResetPassword(options) = action;
-    let path = database_path(&options.data.data_dir);
-    if !path.exists() {
-        bail!("there is no database in {}", options.data.data_dir.display());
-    }
-    let database = Database::open(&path).await.context("opening the database")?;
+    let database = open_database(&options.data).await?;
     // Printed here, never an argument: arguments stand in the shell's history.
     let password = random_hex::<12>()?;
     let hash = Passwords::default().hash(password.clone()).await?;

@@ -7,7 +7,7 @@ use crate::domain::{Instant, Store};
 use crate::store::{Backlog, HeldBatch, TaskRun};
 use crate::web::door::Viewer;
 use crate::web::page::{Area, Page};
-use crate::web::{AppState, WebError, probes, respond};
+use crate::web::{AppState, WebError, respond};
 
 /// A job that has not succeeded for this many of its intervals (and two minutes) is overdue.
 const OVERDUE_INTERVALS: i64 = 5;
@@ -137,7 +137,7 @@ impl Reader<'_> {
             ("status-uptime", page.length_of_time(u64::try_from(up).unwrap_or(0))),
             ("status-data-version", page.count(snapshot.version)),
             ("status-folded", folded),
-            ("status-database", size(probes::database_bytes(state))),
+            ("status-database", size(state.database.size_bytes())),
             ("status-lake", page.t_with("status-files", &[("n", files.into()), ("size", size(lake).into())])),
             ("status-disk", free),
         ]
