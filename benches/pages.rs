@@ -61,7 +61,9 @@ async fn measure(requests: usize) -> anyhow::Result<()> {
         allow_local_robot: false,
         log,
     };
-    let config = Config::of(&DataOptions { data_dir: folder.path().to_owned() }, &server)?;
+    let data =
+        DataOptions { data_dir: folder.path().to_owned(), database: None, i_accept_data_loss: false };
+    let config = Config::of(&data, &server)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let running = start(&config, Arc::clone(&clock)).await?;
     let (server, address) = bind(&running.state, config.listen)?;
