@@ -61,8 +61,7 @@ async fn measure(requests: usize) -> anyhow::Result<()> {
         allow_local_robot: false,
         log,
     };
-    let data =
-        DataOptions { data_dir: folder.path().to_owned(), database: None, i_accept_data_loss: false };
+    let data = DataOptions { data_dir: folder.path().to_owned(), database: None, i_accept_data_loss: false };
     let config = Config::of(&data, &server)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let running = start(&config, Arc::clone(&clock)).await?;

@@ -128,10 +128,8 @@ impl Database {
     /// [`StoreError`].
     pub async fn release_batch(&self, seq: i64) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        let released = statement(include_str!("sql/release_batch.sql"))
-            .bind(seq)
-            .execute(write.connection())
-            .await?;
+        let released =
+            statement(include_str!("sql/release_batch.sql")).bind(seq).execute(write.connection()).await?;
         write.commit().await?;
         Ok(released == 1)
     }

@@ -277,10 +277,8 @@ impl Database {
         state: &'static str,
     ) -> Result<BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>, StoreError> {
         type Row = (String, String, String, String, String, i64, i64, String, i64, String, Option<Vec<u8>>);
-        let rows: Vec<Row> = statement(include_str!("sql/files_in_state.sql"))
-            .bind(state)
-            .fetch_all(self.readers())
-            .await?;
+        let rows: Vec<Row> =
+            statement(include_str!("sql/files_in_state.sql")).bind(state).fetch_all(self.readers()).await?;
         let mut files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>> = BTreeMap::new();
         for row in rows {
             let (id, stream, day, file_set, path, row_count, size_bytes, blake3, last_event_ms, ..) = row;
