@@ -137,3 +137,5 @@ rounding-half_up = half up
 rounding-half_even = half to even
 rounding-up = always up
 rounding-down = always down
+error-rows-lost = Some records cannot be read
+error-rows-lost-advice = A file of records is damaged or missing, so this answer would be wrong and is not given. Daily figures are not touched. Whoever runs this server can mend it: tillwatch repair

@@ -124,3 +124,9 @@ provider-chinaums = China UMS
 provider-cmb = China Merchants Bank
 provider-tron = Tron
 provider-truelayer = TrueLayer
+
+# Days of which a file cannot be read.
+partial-notice = Partial: some records of { $days }{ $more ->
+    [0] {""}
+   *[other] {" "}and { $more } more days
+} (UTC) cannot be read, because a file is damaged or missing. Daily figures still hold them; lists, filters and other figures made from single records do not. Whoever runs this server can mend it: tillwatch repair

@@ -137,3 +137,5 @@ rounding-half_up = 四舍五入
 rounding-half_even = 四舍六入五取偶
 rounding-up = 进位
 rounding-down = 舍去
+error-rows-lost = 部分记录无法读取
+error-rows-lost-advice = 有记录文件损坏或缺失，给出的结果会出错，因此不予显示。每日汇总不受影响。管理服务器的人可以修复：tillwatch repair

@@ -121,3 +121,9 @@ provider-chinaums = 银联商务
 provider-cmb = 招商银行
 provider-tron = 波场
 provider-truelayer = TrueLayer
+
+# 有文件无法读取的日子。
+partial-notice = 数据不完整：{ $days }{ $more ->
+    [0] {""}
+   *[other] {" "}等另外 { $more } 天
+}（UTC）有部分记录无法读取，因为文件损坏或缺失。每日汇总仍包含这些记录；列表、筛选和其他逐笔统计则不包含。管理服务器的人可以修复：tillwatch repair

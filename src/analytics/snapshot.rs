@@ -55,6 +55,11 @@ impl Snapshot {
             .map(|(day, block)| (*day, block.as_ref()))
     }
 
+    /// The youngest time at which a record was received: no later one may be earlier.
+    pub fn youngest_receipt(&self) -> Instant {
+        self.freshness.values().map(|fresh| fresh.last_received).max().unwrap_or(Instant::MIN_UTC)
+    }
+
     /// The UTC days of a span that have a quarantined file of current rows, oldest first: whoever shows rows of the
     /// span must say that they are not all.
     pub fn partial_days(&self, range: Range) -> Vec<NaiveDate> {

@@ -8,6 +8,8 @@ use crate::lake::{BATCH_ROWS_MAX, Rows, StreamRecord};
 use crate::store::{Database, InboxWriter, Refused, StoreError};
 use crate::telemetry::{Arrival, Metrics};
 
+use super::gate::IntakeGate;
+
 /// Merchant accounts one store may have.
 pub const ACCOUNTS_PER_STORE_MAX: i64 = 1_000;
 /// Seconds after which a refused sender should try again.
@@ -23,6 +25,7 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     /// The feed that is counted, by store and account; a copy of the table, which only grows.
     sources: RwLock<HashMap<(StoreId, String), Word>>,
+    gate: IntakeGate,
 }
 
 /// Rows that are durable.
@@ -46,6 +49,9 @@ pub enum IntakeError {
     /// A store has its full number of accounts.
     #[error("the store has {ACCOUNTS_PER_STORE_MAX} merchant accounts already")]
     TooManyAccounts,
+    /// The disk is too full to take anything in; reading goes on.
+    #[error("the server's disk is full; nothing was taken in, send the batch again later")]
+    DiskFull,
     /// The database did not commit.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,7 +68,12 @@ impl Intake {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { database, writer, clock, metrics, sources: RwLock::default() }
+        Self { database, writer, clock, metrics, sources: RwLock::default(), gate: IntakeGate::default() }
+    }
+
+    /// What shuts this door while the disk is full.
+    pub fn gate(&self) -> IntakeGate {
+        self.gate.clone()
     }
 
     /// Makes transactions durable. `feed` names the way in (`api`, `import`, `webhook:<provider>`): rows of another
@@ -156,6 +167,9 @@ impl Intake {
         }
         if count > BATCH_ROWS_MAX {
             return Err(IntakeError::TooManyRows(count));
+        }
+        if self.gate.is_shut() {
+            return Err(IntakeError::DiskFull);
         }
         let timer = std::time::Instant::now();
         let answer = self.writer.append(rows, count * ROW_BYTES_GUESS, now).await;

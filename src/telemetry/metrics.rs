@@ -51,6 +51,7 @@ pub struct Metrics {
     pub(super) snapshot_age_seconds: Gauge,
     pub(super) inbox_batches: IntGauge,
     pub(super) inbox_held_batches: IntGauge,
+    pub(super) lake_files_quarantined: IntGauge,
 
     pub(super) payment_attempts_total: Guarded<IntCounterVec>,
     pub(super) payment_orders_total: Guarded<IntCounterVec>,
@@ -161,6 +162,10 @@ impl Metrics {
             inbox_held_batches: define.gauge(
                 "inbox_held_batches",
                 "Committed batches that were set aside: they cannot be folded.",
+            )?,
+            lake_files_quarantined: define.gauge(
+                "lake_files_quarantined",
+                "Files of records that are damaged or missing: pages made from rows are partial.",
             )?,
 
             payment_attempts_total: define.counters(

@@ -176,6 +176,11 @@ impl Metrics {
         self.inbox_held_batches.set(batches);
     }
 
+    /// Files that are damaged or missing.
+    pub fn set_files_quarantined(&self, files: usize) {
+        self.lake_files_quarantined.set(clamped(files));
+    }
+
     /// Batches that wait to be folded.
     pub fn set_inbox_batches(&self, batches: usize) {
         self.inbox_batches.set(clamped(batches));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use chrono::NaiveDate;
 
 use super::door::Viewer;
 use super::error::WebError;
@@ -16,7 +17,7 @@ use super::page::{Area, Page};
 use super::respond;
 use super::state::AppState;
 use crate::analytics::{Snapshot, View, scan_view};
-use crate::domain::Store;
+use crate::domain::{Instant, Range, Store};
 use crate::lake::Lake;
 use crate::reports::{Query, Settings, Subject};
 
@@ -164,6 +165,7 @@ pub async fn ask<R: ReportPage>(
     let snapshot = state.snapshots.current();
     let query = filters.query(stores, state.clock.now());
     page.several_currencies = several_currencies(&query, &snapshot);
+    page.partial_days = partial_days(&query, &filters, &snapshot);
     let firing = Firing::of(state, viewer, &page).await?;
     Ok(Asked {
         byte_order_mark: filters.own.get("bom").is_none_or(|wanted| wanted != "0"),
@@ -177,6 +179,26 @@ pub async fn ask<R: ReportPage>(
         firing,
         area: R::AREA,
     })
+}
+
+/// UTC days of this request that have a file which cannot be read. A search by id looks at every day.
+fn partial_days(query: &Query, filters: &Filters, snapshot: &Snapshot) -> Vec<NaiveDate> {
+    if snapshot.quarantined.is_empty() {
+        return Vec::new();
+    }
+    let everywhere = Range { from: Instant::MIN_UTC, until: Instant::MAX_UTC };
+    let searched = filters.own.contains_key("q").then_some(everywhere);
+    let spans = query.spans().unwrap_or_default();
+    let mut days: Vec<NaiveDate> = spans
+        .iter()
+        .flat_map(|span| [Some(span.range), span.before.as_ref().map(|before| before.range)])
+        .flatten()
+        .chain(searched)
+        .flat_map(|range| snapshot.partial_days(range))
+        .collect();
+    days.sort_unstable();
+    days.dedup();
+    days
 }
 
 /// True when money of several currencies is in the rollups of the asked stores: amounts then carry their code.

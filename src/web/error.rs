@@ -8,8 +8,11 @@ use serde::Serialize;
 use super::door::PasswordError;
 use super::texts::Language;
 use crate::domain::KeyScope;
+use crate::lake::LakeError;
 use crate::store::StoreError;
 
+/// The code of an answer that needs rows of a damaged or missing file.
+const ROWS_LOST: &str = "rows_lost";
 /// Seconds after which a request that met a busy database should be tried again.
 const BUSY_RETRY_S: u64 = 2;
 
@@ -106,7 +109,23 @@ impl WebError {
         Self::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, code, detail: detail.into() }
     }
 
+    /// True when rows were asked for that stand in a damaged or missing file: the request was fine, and so are we.
+    fn is_lost_file(&self) -> bool {
+        let Self::Internal(cause) = self else { return false };
+        cause.chain().any(|cause| cause.downcast_ref::<LakeError>().is_some_and(LakeError::is_lost_file))
+    }
+
     pub(super) fn failure(&self) -> Failure {
+        if self.is_lost_file() {
+            let detail =
+                "rows of this answer stand in a file that is damaged or missing; run `tillwatch repair`";
+            return Failure {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: ROWS_LOST,
+                detail: Cow::Borrowed(detail),
+                retry_after_s: Some(BUSY_RETRY_S),
+            };
+        }
         let (status, code) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::SignIn => (StatusCode::UNAUTHORIZED, "not_signed_in"),
@@ -199,6 +218,7 @@ impl Failure {
             413 => "error-413",
             422 => "error-422",
             429 => "error-429",
+            503 if self.code == ROWS_LOST => "error-rows-lost",
             503 => "error-503",
             400..=499 => "error-400",
             _ => "error-500",

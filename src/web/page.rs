@@ -136,9 +136,14 @@ pub struct Page {
     pub alerts_open: usize,
     /// True when amounts of several currencies are visible: they are then written with their codes.
     pub several_currencies: bool,
+    /// Days of which some rows cannot be read now: whatever is made from rows must say so.
+    pub partial_days: Vec<NaiveDate>,
     /// Path and query of this request.
     pub url: String,
 }
+
+/// Days without all their rows that a notice names; more are counted.
+const PARTIAL_DAYS_NAMED_MAX: usize = 7;
 
 impl Page {
     /// A page for this request, for nobody in particular.
@@ -154,6 +159,7 @@ impl Page {
             area: None,
             alerts_open: 0,
             several_currencies: false,
+            partial_days: Vec::new(),
             url: request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         }
     }
@@ -267,6 +273,18 @@ impl Page {
     /// A day without its year.
     pub fn short_day(&self, day: NaiveDate) -> String {
         numbers::short_day(self.language, day)
+    }
+
+    /// What must be said beside rows of days that have a file which cannot be read; `None` when all are there.
+    pub fn partial_notice(&self) -> Option<String> {
+        if self.partial_days.is_empty() {
+            return None;
+        }
+        let named: Vec<String> =
+            self.partial_days.iter().take(PARTIAL_DAYS_NAMED_MAX).map(|day| self.day(*day)).collect();
+        let more = self.partial_days.len().saturating_sub(PARTIAL_DAYS_NAMED_MAX);
+        let days = named.join(&self.t("list-comma"));
+        Some(self.t_with("partial-notice", &[("days", days.into()), ("more", more.into())]))
     }
 
     /// Days from `first` to `last`, both in.

@@ -12,14 +12,13 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 
 use super::{AppState, respond};
+use crate::jobs::disk::{RoomLevel, room_of};
 use crate::telemetry::CONTENT_TYPE as METRICS_TYPE;
 
 /// A database that takes longer than this to answer a small question is not ready.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// Data that waits longer than this to be folded means the pages are stale.
 const FOLD_LAG_MAX_S: i64 = 120;
-/// Below this much free disk the service soon cannot take records in.
-const DISK_FREE_BYTES_MIN: u64 = 256 << 20;
 
 /// `GET /healthz`: the process answers. Says nothing about anything else.
 pub(super) async fn health() -> HttpResponse {
@@ -93,11 +92,11 @@ async fn database_parts(state: &AppState) -> Vec<Part> {
 }
 
 fn disk_part(state: &AppState) -> Part {
-    match fs4::available_space(&state.config.data_dir) {
-        Ok(free) => Part {
+    match room_of(&state.config.data_dir) {
+        Ok(room) => Part {
             name: "disk",
-            ready: free >= DISK_FREE_BYTES_MIN,
-            detail: format!("{} MB free", free / 1_000_000),
+            ready: room.level() < RoomLevel::Full,
+            detail: format!("{} MB free of {}", room.free / 1_000_000, room.total / 1_000_000),
         },
         Err(error) => {
             tracing::warn!(%error, "free disk space is unknown");
@@ -117,6 +116,7 @@ pub(super) async fn metrics(request: HttpRequest, state: web::Data<AppState>) ->
     let (open, idle, most) = state.database.reader_load();
     state.metrics.set_database_connections(open.saturating_sub(idle), idle, most);
     state.metrics.set_database_size(state.database.size_bytes());
+    state.metrics.set_files_quarantined(state.snapshots.current().quarantined.values().map(Vec::len).sum());
     state.metrics.set_intake_queue(state.intake.queued_rows());
     match state.metrics.text(state.clock.now().timestamp_millis()) {
         Ok(text) => compressed(&request, text),

@@ -70,6 +70,8 @@ impl Cell {
 pub struct Sheet {
     writer: csv::Writer<Vec<u8>>,
     columns: Vec<Column>,
+    /// Said in a last line when rows are missing.
+    notice: Option<String>,
 }
 
 /// Spreadsheets run a cell that begins with one of these.
@@ -101,7 +103,7 @@ impl Sheet {
             })
             .collect();
         writer.write_record(heads)?;
-        Ok(Self { writer, columns: columns.to_vec() })
+        Ok(Self { writer, columns: columns.to_vec(), notice: page.partial_notice() })
     }
 
     /// Adds one row: a cell for each column.
@@ -132,7 +134,14 @@ impl Sheet {
     ///
     /// # Errors
     /// Never in practice: rows are written to memory.
-    pub fn finish(self) -> Result<Vec<u8>, csv::Error> {
+    pub fn finish(mut self) -> Result<Vec<u8>, csv::Error> {
+        if let Some(notice) = self.notice.take() {
+            let fields =
+                self.columns.iter().map(|column| if matches!(column, Column::Money(_)) { 2 } else { 1 });
+            let mut record = vec![notice];
+            record.resize(fields.sum::<usize>().max(1), String::new());
+            self.writer.write_record(&record)?;
+        }
         self.writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
     }
 }

@@ -272,3 +272,21 @@ async fn a_test_key_makes_tests_and_a_key_without_stores_nothing() {
     let (status, body) = send!(app, post(&none).set_json(named));
     assert_eq!((status, &body["rows"][0]["code"]), (422, &json!("unknown_store")));
 }
+
+#[actix_web::test]
+async fn a_full_disk_refuses_records_with_a_sentence_and_goes_on_reading() {
+    let service = TestService::start().await;
+    let app = app!(service);
+    let cookie = service.owner().await;
+    let key = key(&service, KeyScope::Ingest, KeyMode::Live, StoreSet::All).await;
+    service.state.intake.gate().set_shut(true);
+    let (status, body) =
+        send!(app, post(&key).insert_header(JSON).set_payload(json!([row("a")]).to_string()));
+    assert_eq!((status, &body["code"]), (507, &json!("disk_full")), "{body}");
+    assert!(body["detail"].as_str().unwrap().contains("send the batch again later"), "{body}");
+    let page = TestRequest::get().uri("/s/main/overview").insert_header(cookie).to_request();
+    assert_eq!(call_service(&app, page).await.status(), 200);
+    service.state.intake.gate().set_shut(false);
+    let (status, _) = send!(app, post(&key).insert_header(JSON).set_payload(json!([row("a")]).to_string()));
+    assert_eq!(status, 200);
+}

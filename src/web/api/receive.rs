@@ -89,6 +89,10 @@ async fn judged<T: Send + 'static>(
     kind: &'static str,
     parse: Parse<T>,
 ) -> Result<Batch<T>, WebError> {
+    if state.intake.gate().is_shut() {
+        // Before the body: a batch that cannot be kept need not be sent to its end.
+        return Err(disk_full(&IntakeError::DiskFull));
+    }
     let body = body::read(request, payload, &state.intake).await?;
     let key_id = key.id.clone();
     let now = state.clock.now();
@@ -142,6 +146,14 @@ fn unreadable(error: BodyError) -> WebError {
     WebError::Refused { status, code: error.code(), detail }
 }
 
+fn disk_full(error: &IntakeError) -> WebError {
+    WebError::Refused {
+        status: StatusCode::INSUFFICIENT_STORAGE,
+        code: "disk_full",
+        detail: error.to_string(),
+    }
+}
+
 fn answer(
     request: &HttpRequest,
     accepted: Result<Accepted, IntakeError>,
@@ -150,6 +162,7 @@ fn answer(
     match accepted {
         Ok(accepted) => Ok(verdict(request, accepted.rows, errors)),
         Err(IntakeError::QueueFull { retry_after_s }) => Err(WebError::TooMany { retry_after_s }),
+        Err(error @ IntakeError::DiskFull) => Err(disk_full(&error)),
         Err(IntakeError::TooManyAccounts) => Err(WebError::rejected(
             "too_many_accounts",
             "a store of this batch has its full number of merchant accounts; nothing was taken",

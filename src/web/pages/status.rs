@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use askama::Template;
 use chrono_tz::Tz;
 
-use crate::analytics::Snapshot;
+use crate::analytics::{Quarantined, Snapshot};
 use crate::domain::{Instant, Store};
 use crate::store::{Backlog, HeldBatch, TaskRun};
 use crate::web::door::Viewer;
@@ -53,6 +53,15 @@ struct JobLine {
     error: String,
 }
 
+/// A file that cannot be read.
+struct SetAsideLine {
+    day: String,
+    stream: String,
+    rows: String,
+    reason: String,
+    since: String,
+}
+
 struct FeedLine {
     store: String,
     stream: String,
@@ -70,6 +79,7 @@ struct StatusPage {
     backlog: String,
     backlog_health: Health,
     held: Vec<String>,
+    set_aside: Vec<SetAsideLine>,
     jobs: Vec<JobLine>,
     feeds: Vec<FeedLine>,
 }
@@ -101,6 +111,7 @@ async fn show(
         backlog: reader.backlog(&backlog),
         backlog_health: backlog_health(&backlog, now),
         held: reader.held(&held, held_count),
+        set_aside: reader.set_aside(&snapshot),
         jobs: runs.iter().map(|run| reader.job(run)).collect(),
         feeds: reader.feeds(&snapshot, &stores),
         page,
@@ -202,6 +213,17 @@ impl Reader<'_> {
             runs: run.runs,
             error: if health == Health::Bad { run.last_error.clone() } else { String::new() },
         }
+    }
+
+    fn set_aside(&self, snapshot: &Snapshot) -> Vec<SetAsideLine> {
+        let line = |one: &Quarantined| SetAsideLine {
+            day: self.page.day(one.file.day),
+            stream: self.page.word("stream", one.file.stream.as_str()),
+            rows: self.page.count(i64::try_from(one.file.rows).unwrap_or(i64::MAX)),
+            reason: one.reason.clone(),
+            since: self.when(one.since),
+        };
+        snapshot.quarantined.values().flatten().map(line).collect()
     }
 
     fn feeds(&self, snapshot: &Snapshot, stores: &[&Store]) -> Vec<FeedLine> {

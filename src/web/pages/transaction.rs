@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::transactions::{RowShown, TransactionsReport, row_shown, status_class};
 use crate::analytics::{FieldValue, TransactionDetail, TransactionVersion, transaction_detail};
-use crate::domain::{RecordKey, StoreId, instant_from_ms};
+use crate::domain::{RecordKey, StoreId, Stream, instant_from_ms};
+use crate::lake::LakeError;
 use crate::reports::Waterfall;
 use crate::web::asked::{Asked, ask};
 use crate::web::door::Viewer;
@@ -69,7 +70,7 @@ fn body(asked: &Asked, key: RecordKey, day: Option<NaiveDate>) -> Result<String,
     let stores: Vec<StoreId> = asked.query.stores.iter().map(|store| store.id).collect();
     let detail = transaction_detail(&asked.lake, &asked.snapshot, &stores, key, day)
         .map_err(|error| WebError::Internal(anyhow::Error::new(error).context("reading a transaction")))?
-        .ok_or(WebError::NotFound)?;
+        .ok_or_else(|| not_found(asked, day))?;
     let page = &asked.page;
     let line = &detail.current.line;
     let store = asked.query.stores.iter().find(|store| store.id == line.store).ok_or(WebError::NotFound)?;
@@ -88,6 +89,19 @@ fn body(asked: &Asked, key: RecordKey, day: Option<NaiveDate>) -> Result<String,
         place: format!("{} · {}", store.name, store.zone.name()),
     };
     Ok(shown.render()?)
+}
+
+/// It is not there, or it stands in a file that cannot be read: the second must not look like the first.
+fn not_found(asked: &Asked, day: Option<NaiveDate>) -> WebError {
+    let is_set_aside =
+        |place: &(Stream, NaiveDate)| place.0 == Stream::Transactions && day.is_none_or(|day| place.1 == day);
+    match asked.snapshot.quarantined.iter().find(|(place, _)| is_set_aside(place)) {
+        Some((_, files)) => {
+            let path = files.first().map(|one| one.file.path.clone()).unwrap_or_default();
+            WebError::Internal(anyhow::Error::new(LakeError::Missing(path)))
+        }
+        None => WebError::NotFound,
+    }
 }
 
 /// Why it failed and what to do; empty when it did not.
