@@ -87,6 +87,32 @@ impl Database {
         Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default() })
     }
 
+    /// Opens a database that is there, to look at it: nothing is created, migrated or written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it is not there.
+    pub async fn open_to_look(address: &DatabaseAddress) -> Result<Self, StoreError> {
+        let (engine, readers) = match address {
+            DatabaseAddress::File(file) => {
+                let (writer, readers) = sqlite::open_to_look(file).await?;
+                (Engine::Sqlite { writer, file: file.clone() }, Readers::Sqlite(readers))
+            }
+            DatabaseAddress::Postgres(options) => {
+                let (writers, readers) = postgres::open_to_look(options).await?;
+                (Engine::Postgres(writers), Readers::Postgres(readers))
+            }
+        };
+        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default() })
+    }
+
+    /// The file of an SQLite database.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.engine {
+            Engine::Sqlite { file, .. } => Some(file),
+            Engine::Postgres(_) => None,
+        }
+    }
+
     /// Connections for reading; they refuse to write.
     pub(super) fn readers(&self) -> &Readers {
         &self.readers
@@ -276,7 +302,14 @@ impl WriteTransaction {
             // A time limit that strikes while a standby is waited for would answer "committed" without it.
             Connection::Postgres(_) => "set local statement_timeout = 0; commit",
         };
-        self.connection().run(commit).await?;
+        if let Err(error) = self.connection().run(commit).await {
+            if error.is_a_lying_disk() {
+                // Whoever commits, the inbox or a fold: a later sync could succeed without the lost pages.
+                tracing::error!(%error, "the disk or the database file cannot be trusted; stopping at once");
+                std::process::abort();
+            }
+            return Err(error);
+        }
         // Only a committed connection goes back to the pool: `drop` below closes every other one.
         drop(self.connection.take());
         Ok(())

@@ -13,12 +13,32 @@ pub enum StoreError {
     /// The migrations could not be applied.
     #[error("the schema could not be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// A newer program wrote these data, and this one would damage them.
+    #[error("these data were written by Tillwatch {} or a newer one; this is {}, which would damage them: install that version", newer(written_by), env!("CARGO_PKG_VERSION"))]
+    Newer { written_by: String },
     /// A setting that a durable acknowledgement rests on is not in force.
     #[error("refusing to run: {0}")]
     Unsafe(String),
 }
 
+/// The version to install, as far as it is known.
+fn newer(written_by: &str) -> &str {
+    if written_by.is_empty() { "of a later release" } else { written_by }
+}
+
+/// SQLite's primary codes after which nothing it says can be trusted: I/O error, corrupt file, not a database.
+const FATAL_SQLITE_CODES: [i32; 3] = [10, 11, 26];
+
 impl StoreError {
+    /// True when the disk or the database file cannot be trusted any more. PostgreSQL's codes are other words in the
+    /// same place, and it stops by itself.
+    pub(super) fn is_a_lying_disk(&self) -> bool {
+        let Self::Unavailable(sqlx::Error::Database(cause)) = self else { return false };
+        let Some(cause) = cause.try_downcast_ref::<sqlx::sqlite::SqliteError>() else { return false };
+        let code = sqlx::error::DatabaseError::code(cause).and_then(|code| code.parse::<i32>().ok());
+        code.is_some_and(|code| FATAL_SQLITE_CODES.contains(&(code & 0xff)))
+    }
+
     /// True when a unique value was already taken.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation())

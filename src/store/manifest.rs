@@ -321,12 +321,12 @@ impl Database {
         intended_before: Instant,
         files_max: i64,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        statement(include_str!("sql/sweepable_files.sql"))
+        Ok(statement(include_str!("sql/sweepable_files.sql"))
             .bind(retired_before.timestamp_millis())
             .bind(intended_before.timestamp_millis())
             .bind(files_max)
             .fetch_all(self.readers())
-            .await
+            .await?)
     }
 
     /// Forgets a file after it was removed from the lake.

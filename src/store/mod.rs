@@ -9,16 +9,19 @@
 //! that folder on both engines. Migrations come in pairs, one file of the same number for each engine.
 
 mod address;
+mod backups;
 mod connection;
 mod contracts;
 #[cfg(test)]
 #[path = "../../tests/it/engines.rs"]
 #[allow(dead_code, reason = "shared with the integration tests")]
 mod engines;
+mod erasures;
 mod error;
 mod imports;
 mod inbox;
 mod incidents;
+mod kept;
 mod keys;
 mod manifest;
 mod outbox;
@@ -34,6 +37,7 @@ mod tasks;
 #[cfg(test)]
 mod testing;
 mod upkeep;
+mod versions;
 mod writer;
 
 pub use address::DatabaseAddress;

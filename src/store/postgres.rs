@@ -7,8 +7,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 
-use super::StoreError;
 use super::connection::Durability;
+use super::{StoreError, versions};
 
 /// Connections that write: two commit the inbox, others fold and keep settings.
 const WRITERS_MAX: u32 = 6;
@@ -17,7 +17,7 @@ const READERS_MAX: u32 = 8;
 /// How long a free connection is waited for.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 /// A connection is replaced after this long.
-const LIFETIME_MAX: Duration = Duration::from_mins(30);
+const LIFETIME_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long the clean-up after a borrower may take before its connection is closed.
 const CLEAN_UP_WITHIN: Duration = Duration::from_secs(5);
 /// The oldest server that is supported, as PostgreSQL counts.
@@ -97,8 +97,39 @@ fn pool(connections_max: u32, waived: bool) -> PgPoolOptions {
 async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
+    let standing = versions::standing(&mut *transaction, &MIGRATIONS).await?;
+    let formats = if standing.has_formats() {
+        sqlx::query_as(include_str!("sql/read_data_format.sql")).fetch_optional(&mut *transaction).await?
+    } else {
+        None
+    };
+    standing.allow(formats)?;
+    if standing.pending.is_empty() {
+        return Ok(transaction.commit().await?);
+    }
+    if standing.is_upgrade() {
+        tracing::warn!(
+            "the schema is brought up to date, all of it or nothing; a dump from before is yours to keep"
+        );
+    }
     MIGRATIONS.run(&mut *transaction).await?;
+    sqlx::query(include_str!("sql/note_writer.sql"))
+        .bind(env!("CARGO_PKG_VERSION"))
+        .execute(&mut *transaction)
+        .await?;
     Ok(transaction.commit().await?)
+}
+
+/// Opens the pools of somebody who only looks: both refuse to write.
+pub(super) async fn open_to_look(options: &PgConnectOptions) -> Result<(PgPool, PgPool), StoreError> {
+    let options = options
+        .clone()
+        .application_name("tillwatch doctor")
+        .options([("default_transaction_read_only", "on"), ("client_min_messages", "error")]);
+    Ok((
+        pool(1, true).connect_with(options.clone()).await?,
+        pool(READERS_MAX, true).connect_with(options).await?,
+    ))
 }
 
 /// What a server says about itself.

@@ -8,6 +8,8 @@ pub struct Schema {
     pub applied: i64,
     /// Number of the youngest migration that this program knows.
     pub known: i64,
+    /// How many that this program knows were not applied yet.
+    pub pending: i64,
 }
 
 impl Database {
@@ -19,6 +21,9 @@ impl Database {
         let applied: Option<i64> =
             statement(include_str!("sql/youngest_migration.sql")).scalar_one(self.readers()).await?;
         let known = self.migrations().iter().map(|migration| migration.version).max();
-        Ok(Schema { applied: applied.unwrap_or(0), known: known.unwrap_or(0) })
+        let count: i64 =
+            statement(include_str!("sql/count_migrations.sql")).scalar_one(self.readers()).await?;
+        let all = i64::try_from(self.migrations().iter().count()).unwrap_or(i64::MAX);
+        Ok(Schema { applied: applied.unwrap_or(0), known: known.unwrap_or(0), pending: all - count })
     }
 }

@@ -7,10 +7,10 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::StoreError;
 use super::connection::Durability;
+use super::{StoreError, versions};
 
 /// Connections that read while the one writer writes (WAL).
 const READERS_MAX: u32 = 4;
@@ -38,11 +38,119 @@ pub(super) async fn open(
         ))?;
     }
     let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writer_options(path)).await?;
-    MIGRATIONS.run(&writer).await?;
+    migrate(&writer, path).await?;
     assert_durable(&mut *writer.acquire().await?, durability).await?;
     let readers =
         SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(reader_options(path)).await?;
     Ok((writer, readers))
+}
+
+/// Brings the schema up to date, after a look at who has been here, and a copy of what holds data already.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let mut connection = writer.acquire().await?;
+    let standing = versions::standing(&mut *connection, &MIGRATIONS).await?;
+    let formats = if standing.has_formats() {
+        sqlx::query_as(include_str!("sql/read_data_format.sql")).fetch_optional(&mut *connection).await?
+    } else {
+        None
+    };
+    standing.allow(formats)?;
+    if standing.pending.is_empty() {
+        return Ok(());
+    }
+    if standing.is_upgrade() {
+        keep_copy(path, standing.newest).await?;
+    }
+    // The pool has one connection: it must be free.
+    drop(connection);
+    MIGRATIONS.run(writer).await?;
+    sqlx::query(include_str!("sql/note_writer.sql")).bind(env!("CARGO_PKG_VERSION")).execute(writer).await?;
+    Ok(())
+}
+
+/// Copies kept from before upgrades.
+const COPIES_KEPT: usize = 3;
+
+/// Keeps a copy of the database as it was before an upgrade, beside it, and removes the oldest beyond three.
+///
+/// A copy of an earlier try stays as it is: it is the one from before anything was changed.
+async fn keep_copy(path: &Path, newest: i64) -> Result<(), StoreError> {
+    let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let target = folder.join(format!("pre-{newest:04}.db"));
+    if target.exists() {
+        return Ok(());
+    }
+    tracing::info!(copy = %target.display(), "the schema is brought up to date; a copy is kept");
+    let beside = target.with_extension("partial");
+    std::fs::remove_file(&beside).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(sqlx::Error::Io(error)),
+    })?;
+    copy(path, &beside).await?;
+    std::fs::rename(&beside, &target).map_err(sqlx::Error::Io)?;
+    let mut copies = Vec::new();
+    for entry in std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder })
+        .map_err(sqlx::Error::Io)?
+    {
+        let name = entry.map_err(sqlx::Error::Io)?.file_name().to_string_lossy().into_owned();
+        if name.strip_suffix(".db").is_some_and(|name| name.starts_with("pre-")) {
+            copies.push(name);
+        }
+    }
+    // The numbers of migrations grow.
+    copies.sort();
+    let surplus = copies.len().saturating_sub(COPIES_KEPT);
+    for old in copies.iter().take(surplus) {
+        std::fs::remove_file(folder.join(old)).map_err(sqlx::Error::Io)?;
+    }
+    Ok(())
+}
+
+/// Copies the database as it is at one moment, beside whoever writes to it.
+pub(super) async fn copy(path: &Path, target: &Path) -> Result<(), StoreError> {
+    let mut connection = own_connection(path).await?;
+    sqlx::query("vacuum into $1")
+        .bind(target.to_string_lossy().into_owned())
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
+    // SQLite leaves this copy to the system.
+    let synced = std::fs::File::open(target).and_then(|file| file.sync_all());
+    Ok(synced.map_err(sqlx::Error::Io)?)
+}
+
+/// What SQLite finds wrong with the file; empty when nothing.
+pub(super) async fn integrity_faults(path: &Path) -> Result<Vec<String>, StoreError> {
+    let mut connection = own_connection(path).await?;
+    let mut faults: Vec<String> =
+        sqlx::query_scalar("pragma integrity_check").fetch_all(&mut connection).await?;
+    faults.retain(|line| line != "ok");
+    let strays: Vec<(String, Option<i64>, String, i64)> =
+        sqlx::query_as("pragma foreign_key_check").fetch_all(&mut connection).await?;
+    faults.extend(strays.iter().map(|(table, row, parent, _)| {
+        format!("row {} of {table} names a row of {parent} that is not there", row.unwrap_or(0))
+    }));
+    connection.close().await?;
+    Ok(faults)
+}
+
+/// Writes the file anew without its free pages, and empties the log: what was deleted is in neither.
+pub(super) async fn scrub_free_pages(path: &Path) -> Result<(), StoreError> {
+    let mut connection = writer_options(path).connect().await?;
+    sqlx::query("vacuum").execute(&mut connection).await?;
+    sqlx::query("pragma wal_checkpoint(truncate)").execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+/// A connection of its own: a long piece of work must not hold up readers or the writer.
+async fn own_connection(path: &Path) -> Result<SqliteConnection, StoreError> {
+    Ok(reader_options(path).pragma("query_only", "OFF").connect().await?)
+}
+
+/// Opens the pools of somebody who only looks: both refuse to write.
+pub(super) async fn open_to_look(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreError> {
+    let pool = || SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(reader_options(path));
+    Ok((pool().await?, pool().await?))
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {

@@ -196,16 +196,10 @@ enum WriteError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// SQLite's primary codes after which nothing it says can be trusted: I/O error, corrupt file, not a database.
-const FATAL_SQLITE_CODES: [i32; 3] = [10, 11, 26];
-
 /// Ends the process on an I/O error or a corrupt file: a later sync could succeed without the lost pages.
 fn stop_if_the_disk_lies(error: &WriteError) {
-    let WriteError::Store(StoreError::Unavailable(sqlx::Error::Database(cause))) = error else { return };
-    // PostgreSQL's codes are other words in the same place, and it stops by itself.
-    let Some(cause) = cause.try_downcast_ref::<sqlx::sqlite::SqliteError>() else { return };
-    let code = sqlx::error::DatabaseError::code(cause).and_then(|code| code.parse::<i32>().ok());
-    if code.is_some_and(|code| FATAL_SQLITE_CODES.contains(&(code & 0xff))) {
+    let WriteError::Store(error) = error else { return };
+    if error.is_a_lying_disk() {
         tracing::error!("the disk or the database file cannot be trusted; stopping at once");
         std::process::abort();
     }

@@ -1,0 +1,1 @@
+select seq from inbox where stream = $1 order by seq

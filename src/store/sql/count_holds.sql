@@ -1,0 +1,1 @@
+select count(*) from backup_hold where until_ms > $1

@@ -1,0 +1,1 @@
+insert into backup_hold (token, until_ms) values ($1, $2)

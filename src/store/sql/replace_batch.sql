@@ -1,0 +1,1 @@
+update inbox set arrow_ipc = $2 where seq = $1
