@@ -7,6 +7,7 @@ mod rollup;
 mod rows;
 mod scan;
 mod snapshot;
+mod totals;
 mod view;
 
 pub use changes::{Changes, Grains, add_ledger_lines, add_transactions, raise_freshness};
@@ -22,4 +23,5 @@ pub use rows::{
 };
 pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
 pub use snapshot::{Freshness, Quarantined, Snapshot, SnapshotCell};
+pub use totals::{TOTAL_COLUMNS, Total, Totals, add_to_totals, totals_of_rollups};
 pub use view::View;

@@ -15,7 +15,7 @@ use anyhow::Context;
 use crate::analytics::{Quarantined, Snapshot};
 use crate::domain::Instant;
 use crate::lake::{Lake, LakeError, LakeFile};
-use crate::store::{CareAction, CareEntry, FoldCommit, StoreError, Upkeep};
+use crate::store::{CareAction, CareEntry, Database, FoldCommit, StoreError, Upkeep};
 
 use super::fold::random_token;
 use super::runner::{Job, JobContext, JobReport};
@@ -113,10 +113,33 @@ pub(super) async fn set_aside(
             .get(&(file.stream, file.day))
             .is_some_and(|files| files.iter().any(|one| one.id == file.id))
     };
-    let lost: Vec<_> = lost.iter().filter(|(file, _)| still_live(file)).collect();
+    let lost: Vec<_> = lost.iter().filter(|(file, _)| still_live(file)).cloned().collect();
     if lost.is_empty() {
         return Ok(());
     }
+    let version = commit_aside(&context.database, &base, &lost, at).await?;
+    for (file, reason) in &lost {
+        tracing::error!(
+            file = file.path,
+            reason,
+            rows = file.rows,
+            "a file is set aside; run `tillwatch repair`"
+        );
+    }
+    context.snapshots.publish(without(&base, version, &lost, at));
+    Ok(())
+}
+
+/// Quarantines live files of a snapshot in the database; returns the data version from which on they are.
+///
+/// # Errors
+/// What the database says; a fold may have come first.
+pub(super) async fn commit_aside(
+    database: &Database,
+    base: &Snapshot,
+    lost: &[(Arc<LakeFile>, String)],
+    at: Instant,
+) -> anyhow::Result<i64> {
     let upkeep = Upkeep {
         change: FoldCommit::nothing(random_token()?, base.version, at),
         quarantined: lost.iter().map(|(file, reason)| (file.id.clone(), reason.clone())).collect(),
@@ -131,27 +154,17 @@ pub(super) async fn set_aside(
             })
             .collect(),
     };
-    let version = match context.database.commit_upkeep(&upkeep).await {
-        Ok(version) => version,
-        // A fold came first; the next round sees its snapshot.
+    match database.commit_upkeep(&upkeep).await {
+        Ok(version) => Ok(version),
+        // The next round sees what the fold made.
         Err(StoreError::Conflict(what)) => {
             anyhow::bail!("{what} changed meanwhile; the files are looked at again")
         }
-        Err(error) => return Err(error).context("setting files aside"),
-    };
-    for (file, reason) in &lost {
-        tracing::error!(
-            file = file.path,
-            reason,
-            rows = file.rows,
-            "a file is set aside; run `tillwatch repair`"
-        );
+        Err(error) => Err(error).context("setting files aside"),
     }
-    context.snapshots.publish(without(&base, version, &lost, at));
-    Ok(())
 }
 
-fn without(base: &Snapshot, version: i64, lost: &[&(Arc<LakeFile>, String)], at: Instant) -> Snapshot {
+fn without(base: &Snapshot, version: i64, lost: &[(Arc<LakeFile>, String)], at: Instant) -> Snapshot {
     let reasons: BTreeMap<&str, &str> =
         lost.iter().map(|(file, reason)| (file.id.as_str(), reason.as_str())).collect();
     let mut next = base.clone();

@@ -225,6 +225,40 @@ impl Lake {
         Ok(found)
     }
 
+    /// Puts a file's own bytes back into its place, where it is damaged or missing.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`] when they are not its own.
+    pub fn put_back(&self, file: &LakeFile, bytes: &[u8]) -> Result<(), LakeError> {
+        let found = blake3::hash(bytes).to_hex().to_string();
+        if found != file.blake3 {
+            return Err(LakeError::Damaged { path: file.path.clone(), expected: file.blake3.clone(), found });
+        }
+        let target = self.root.join(&file.path);
+        // Of somebody who died while writing it.
+        self.remove(&format!("{}", Path::new(&file.path).with_extension("tmp").display()))?;
+        self.store_bytes(&target, bytes)
+            .map_err(|source| LakeError::Io { path: file.path.clone(), source })?;
+        self.verify(file, |_| ())
+    }
+
+    /// The bytes of a file, hashed whatever is known of it.
+    ///
+    /// # Errors
+    /// As [`Lake::read`].
+    pub fn bytes(&self, file: &LakeFile) -> Result<Vec<u8>, LakeError> {
+        let read = || {
+            let failed = |source| LakeError::of_file(file, source);
+            let mut open = File::open(self.root.join(&file.path)).map_err(failed)?;
+            let stamp = Stamp::of(&open.metadata().map_err(failed)?);
+            let mut bytes = Vec::new();
+            open.read_to_end(&mut bytes).map_err(failed)?;
+            self.compare(file, &blake3::hash(&bytes), stamp)?;
+            Ok(bytes)
+        };
+        read().inspect_err(|error| self.suspect(file, error))
+    }
+
     /// Removes a file. One that is gone already is fine.
     ///
     /// # Errors
@@ -352,7 +386,7 @@ impl Frame {
     }
 }
 
-fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
+pub(super) fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
     let mut bytes = Vec::new();
     let mut data = frame.0.clone();
     ParquetWriter::new(&mut bytes)
