@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::domain::Sabotage;
+use crate::jobs::backup::BackupSchedule;
 use crate::store::{DatabaseAddress, Durability};
 use crate::telemetry::LogFormat;
 
@@ -82,6 +83,36 @@ pub struct ServerOptions {
     pub allow_local_robot: bool,
     #[command(flatten)]
     pub log: LogOptions,
+}
+
+/// Backups that the server makes by itself.
+#[derive(Args, Clone, Debug)]
+pub struct BackupOptions {
+    /// Make backups by itself: a folder of backups, best on another disk
+    #[arg(long = "backup-to", env = "TILLWATCH_BACKUP_TO", value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// Hours between them
+    #[arg(
+        long = "backup-every-hours",
+        env = "TILLWATCH_BACKUP_EVERY_HOURS",
+        default_value_t = 24,
+        value_name = "HOURS"
+    )]
+    pub every_hours: u32,
+    /// How many are kept; older ones are removed
+    #[arg(long = "backup-keep", env = "TILLWATCH_BACKUP_KEEP", default_value_t = 14, value_name = "N")]
+    pub keep: usize,
+}
+
+impl BackupOptions {
+    /// The schedule, when one is wanted.
+    pub fn schedule(&self) -> Option<BackupSchedule> {
+        Some(BackupSchedule {
+            folder: self.to.clone()?,
+            every: chrono::TimeDelta::hours(i64::from(self.every_hours.max(1))),
+            keep: self.keep.max(1),
+        })
+    }
 }
 
 /// How the log is written.

@@ -39,11 +39,17 @@ impl Job for Expire {
         let now = context.clock.now();
         let batches =
             context.database.expire_batches(now - INBOX_KEEP, STEP_MAX).await.context("old batches")?;
-        let files = context
-            .database
-            .sweepable_files(now - RETIRED_KEEP, now - INTENDED_KEEP, STEP_MAX)
-            .await
-            .context("files to remove")?;
+        // A backup copies files of a moment ago.
+        let files = if context.database.files_are_held(now).await.context("asking for running backups")? {
+            Vec::new()
+        } else {
+            let retired = now - RETIRED_KEEP;
+            context
+                .database
+                .sweepable_files(retired, now - INTENDED_KEEP, STEP_MAX)
+                .await
+                .context("files to remove")?
+        };
         let most = u64::try_from(STEP_MAX)?;
         let more = batches == most || u64::try_from(files.len())? == most;
         for (id, path) in &files {

@@ -4,7 +4,7 @@ use anyhow::Context;
 use chrono::TimeDelta;
 use clap::Args;
 
-use crate::app::config::{Config, DataOptions, ServerOptions};
+use crate::app::config::{BackupOptions, Config, DataOptions, ServerOptions};
 use crate::app::{Running, bind, start};
 use crate::domain::{Clock, Sabotage, SystemClock};
 use crate::telemetry::start_logging;
@@ -19,6 +19,8 @@ pub(super) struct Options {
     data: DataOptions,
     #[command(flatten)]
     server: ServerOptions,
+    #[command(flatten)]
+    backup: BackupOptions,
     /// Break these promises, so that their tests can be seen to fail; a release build has no such option
     #[cfg(debug_assertions)]
     #[arg(long = "break", hide = true, value_delimiter = ',', value_name = "PROMISE")]
@@ -44,6 +46,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let config = Config { sabotage: options.sabotage(), ..Config::of(&options.data, &options.server)? };
     let mut running = start(&config, Arc::new(SystemClock)).await?;
     running.watch()?;
+    if let Some(schedule) = options.backup.schedule() {
+        running.back_up(schedule);
+    }
     let (server, address) = bind(&running.state, config.listen)?;
     println!("Tillwatch listens on http://{address}, data in {}", config.data_dir.display());
     offer_setup(&running, &config.public_origin).await?;
