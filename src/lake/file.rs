@@ -58,6 +58,11 @@ pub struct LakeFile {
 }
 
 impl LakeFile {
+    /// The data version of the fold that wrote it: its id begins with it.
+    pub fn made_in(&self) -> Option<i64> {
+        self.id.split('-').next()?.parse().ok()
+    }
+
     /// How many rows readers see.
     pub fn live_rows(&self) -> u64 {
         self.rows.saturating_sub(u64::try_from(self.superseded.len()).unwrap_or(u64::MAX))

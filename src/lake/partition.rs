@@ -21,7 +21,8 @@ const FILES_PER_PARTITION_MAX: usize = 8;
 /// A file of this many rows is no longer small: merging leaves it alone.
 const MERGE_ROWS_MAX: u64 = 262_144;
 
-const VERSION_COLUMNS: [&str; 6] = ["key_high", "key_low", "row_hash", "version_ms", "terminal", "arrival"];
+pub(super) const VERSION_COLUMNS: [&str; 6] =
+    ["key_high", "key_low", "row_hash", "version_ms", "terminal", "arrival"];
 
 /// What one fold does to one partition.
 #[derive(Debug, Default)]
@@ -222,7 +223,7 @@ fn existing_versions(
     Ok((found, places))
 }
 
-fn versions(data: &DataFrame) -> Result<Vec<Version>, FrameError> {
+pub(super) fn versions(data: &DataFrame) -> Result<Vec<Version>, FrameError> {
     let high = data.column("key_high")?.u64()?;
     let low = data.column("key_low")?.u64()?;
     let row_hash = data.column("row_hash")?.u64()?;
@@ -242,7 +243,7 @@ fn versions(data: &DataFrame) -> Result<Vec<Version>, FrameError> {
         .collect())
 }
 
-fn sort_rows(data: &DataFrame, stream: Stream) -> Result<DataFrame, FrameError> {
+pub(super) fn sort_rows(data: &DataFrame, stream: Stream) -> Result<DataFrame, FrameError> {
     // By store first: a report of one store skips the row groups of the others.
     Ok(data
         .sort(["store", partition_column(stream), "key_high", "key_low"], SortMultipleOptions::default())?)
@@ -257,7 +258,7 @@ fn take(data: &DataFrame, places: &[IdxSize]) -> Result<DataFrame, FrameError> {
     Ok(data.take(&IdxCa::from_slice("".into(), places))?)
 }
 
-fn take_usize(data: &DataFrame, places: &[usize]) -> Result<DataFrame, FrameError> {
+pub(super) fn take_usize(data: &DataFrame, places: &[usize]) -> Result<DataFrame, FrameError> {
     let places: Vec<IdxSize> =
         places.iter().map(|place| IdxSize::try_from(*place).unwrap_or(IdxSize::MAX)).collect();
     take(data, &places)
