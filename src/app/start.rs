@@ -7,8 +7,11 @@ use anyhow::Context;
 use tokio::task::JoinHandle;
 
 use crate::analytics::SnapshotCell;
-use crate::domain::Clock;
+use crate::domain::{Clock, SteadyClock};
 use crate::intake::{Intake, Pseudonyms};
+use crate::jobs::backup::{Backup, BackupSchedule};
+use crate::jobs::disk::DiskWatch;
+use crate::jobs::retention::Retention;
 use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub};
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX};
@@ -51,7 +54,8 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let snapshots = Arc::new(SnapshotCell::new(snapshot));
     let lake = Lake::open(&folder.path().join("lake")).context("opening the lake")?.breaking(config.sabotage);
     let (inbox, writer) = InboxWriter::start(database.clone());
-    let intake = Arc::new(Intake::new(database.clone(), inbox, Arc::clone(&clock), Arc::clone(&metrics)));
+    let steady = SteadyClock::new(Arc::clone(&clock), snapshots.current().youngest_receipt());
+    let intake = Arc::new(Intake::new(database.clone(), inbox, Arc::new(steady), Arc::clone(&metrics)));
 
     let context = JobContext {
         database: database.clone(),
@@ -64,6 +68,8 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     runner.spawn(Expire::new(lake.clone()));
     runner.spawn(Inspect::new(lake.clone()));
     runner.spawn(Scrub::new(lake.clone()));
+    runner.spawn(Retention::new(lake.clone()));
+    runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
 
     let web = WebConfig {
         started_at: clock.now(),
@@ -78,7 +84,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         snapshots,
         lake: Arc::new(lake),
         intake,
-        pseudonyms: Arc::new(Pseudonyms::new(derived(&secret, "tillwatch 2026-11 pseudonyms"))),
+        pseudonyms: Arc::new(pseudonyms_with(&secret)),
         clock,
         metrics,
         config: Arc::new(web),
@@ -93,6 +99,11 @@ pub fn door_keys(secret: &[u8; 32]) -> DoorKeys {
         pepper: derived(secret, "tillwatch 2026-11 API key secrets"),
         forms: derived(secret, "tillwatch 2026-11 form tokens"),
     }
+}
+
+/// What turns references to people into keyed hashes, derived from the installation's secret.
+pub fn pseudonyms_with(secret: &[u8; 32]) -> Pseudonyms {
+    Pseudonyms::new(derived(secret, "tillwatch 2026-11 pseudonyms"))
 }
 
 /// A key for one purpose, derived from the installation's secret.
@@ -111,6 +122,12 @@ impl Running {
         self.runner.spawn(Notify::new()?);
         self.runner.spawn(DailyReport);
         Ok(())
+    }
+
+    /// Makes backups on a schedule.
+    pub fn back_up(&mut self, schedule: BackupSchedule) {
+        let lake = self.state.lake.as_ref().clone();
+        self.runner.spawn(Backup::new(lake, self.state.config.data_dir.clone(), schedule));
     }
 
     /// Stops jobs, commits what was accepted, closes the database. Call it after the HTTP server has stopped.

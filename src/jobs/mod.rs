@@ -1,12 +1,20 @@
 //! The runner and the jobs.
 
+pub mod backup;
+pub mod disk;
+pub mod doctor;
+pub mod erase;
 mod evaluate_alerts;
 mod expire;
+mod figures;
 mod fold;
 mod inspect;
 mod notify;
 mod payment_metrics;
+pub mod portable;
 mod rebuild;
+pub mod repair;
+pub mod retention;
 mod runner;
 mod scrub;
 pub mod wecom;

@@ -3,7 +3,9 @@
 
 mod alerts_page;
 mod api;
+mod backups;
 mod curl_examples;
+mod doctor;
 mod door;
 mod engines;
 mod fold_equals_rebuild;
@@ -13,11 +15,16 @@ mod kill;
 mod layout;
 mod live;
 mod online_retail;
+mod partial_pages;
+mod portable;
 mod postgres;
+mod privacy;
 mod probes;
 mod quarantine;
+mod repair;
 mod service;
 mod slow_bodies;
 mod statements;
 mod status_page;
+mod upgrade;
 mod whole_line;

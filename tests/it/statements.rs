@@ -17,8 +17,7 @@ fn statements(postgres: bool) -> BTreeMap<String, String> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let special = name.ends_with(".postgres.sql");
         let replaced = !special && path.with_extension("postgres.sql").exists();
-        let is_meant = if postgres { !replaced } else { !special };
-        if is_meant {
+        if if postgres { !replaced } else { !special } {
             found.insert(name, fs::read_to_string(&path).unwrap());
         }
     }

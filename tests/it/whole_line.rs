@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::{NaiveTime, TimeDelta};
 use tillwatch::analytics::{Grains, SnapshotCell};
 use tillwatch::domain::{
-    Currency, FixedClock, Instant, Item, Kind, MethodDetail, Money, Risk, Status, Store, Transaction, Word,
+    Clock, Currency, FixedClock, Instant, Item, Kind, MethodDetail, Money, Risk, Status, Store, StoreId,
+    Transaction, Word,
 };
 use tillwatch::intake::Intake;
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
 use tillwatch::lake::{FileSet, Lake};
-use tillwatch::store::{Database, InboxWriter, StoreDraft};
+use tillwatch::store::{Database, FoldCommit, InboxWriter, StoreDraft};
 use tillwatch::telemetry::Metrics;
 
 /// A data folder with one store, its door and its fold.
@@ -55,6 +56,32 @@ impl Line {
         while self.fold.run(&self.context).await.unwrap().done > 0 {}
     }
 
+    /// The prepared figures, by store and UTC day.
+    pub async fn rollups(&self) -> tillwatch::analytics::Changes {
+        let snapshot = self.context.snapshots.current();
+        tillwatch::jobs::doctor::kept_rollups(&self.context.database, &snapshot).await.unwrap()
+    }
+
+    /// Makes the prepared figures of one day wrong, as a bug would.
+    pub async fn harm_rollups(&self) {
+        let base = self.context.snapshots.current();
+        let (store, days) = base.rollups.iter().next().unwrap();
+        let (day, block) = days.iter().next().unwrap();
+        let mut wrong = (**block).clone();
+        wrong.money.values_mut().next().unwrap().amount += 1;
+        let mut change = FoldCommit::nothing("harm".into(), base.version, base.folded_at);
+        change.blocks.push((*store, *day, Arc::new(wrong)));
+        self.context.database.commit_fold(&change).await.unwrap();
+    }
+
+    /// Retires every file, as folds do that write them anew.
+    pub async fn retire_everything(&self) {
+        let base = self.context.snapshots.current();
+        let mut change = FoldCommit::nothing("retire".into(), base.version, self.clock.now());
+        change.retired = base.files.values().flatten().cloned().collect();
+        self.context.database.commit_fold(&change).await.unwrap();
+    }
+
     /// One fold, which may fail.
     pub async fn try_fold(&self) -> anyhow::Result<u64> {
         Ok(self.fold.run(&self.context).await?.done)
@@ -84,13 +111,18 @@ impl Line {
 
 /// A payment of ¥12.05 with one line.
 pub fn payment(line: &Line, id: &str, at: &str, status: Status) -> Transaction {
+    payment_of(line.store.id, id, at, status)
+}
+
+/// The same of any store.
+pub fn payment_of(store: StoreId, id: &str, at: &str, status: Status) -> Transaction {
     Transaction {
         transaction_id: id.into(),
         created_at: at.parse().unwrap(),
         kind: Kind::Payment,
         status,
         amount: Money::from_minor(1205, Currency::CNY).unwrap(),
-        store: line.store.id,
+        store,
         account: "default".into(),
         provider: Some(Word::of("alipay")),
         method: Some(Word::of("alipay")),

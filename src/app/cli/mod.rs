@@ -1,10 +1,17 @@
 //! Commands: one file each. A command's options are its file's `Options`, its work is its file's `run`.
 
+mod backup;
 mod check_config;
 mod demo;
+mod doctor;
+mod erase;
+mod export;
 mod import;
 mod import_remote;
 mod key;
+mod repair;
+mod restore;
+mod retention;
 mod serve;
 mod user;
 
@@ -38,6 +45,22 @@ enum Action {
     /// People who may sign in
     #[command(subcommand)]
     User(user::Action),
+    /// Look at everything and say what is wrong, what it means and what to do; changes nothing
+    Doctor(doctor::Options),
+    /// Put right what the doctor finds; says what it would do until --yes is given
+    Repair(repair::Options),
+    /// Make a backup, beside a running server too
+    Backup(backup::Options),
+    /// Bring a backup into an empty folder
+    Restore(restore::Options),
+    /// How long records are kept; for ever until a number of days is set
+    Retention(retention::Options),
+    /// Take one person out of everything that is kept
+    Erase(erase::Options),
+    /// Write everything as Parquet: to leave, or to move to another database
+    Export(export::Export),
+    /// Read an export into an empty data folder
+    ImportAll(export::ImportAll),
     /// Print the settings that are in force, without secrets
     CheckConfig(check_config::Options),
 }
@@ -70,6 +93,14 @@ pub fn run() -> ExitCode {
             Action::Import(options) => import::run(options).await,
             Action::Key(action) => key::run(action).await,
             Action::User(action) => user::run(action).await,
+            Action::Doctor(options) => doctor::run(options).await,
+            Action::Repair(options) => repair::run(options).await,
+            Action::Retention(options) => retention::run(options).await,
+            Action::Erase(options) => erase::run(options).await,
+            Action::Export(options) => export::run(options).await,
+            Action::ImportAll(options) => export::run_import(options).await,
+            Action::Backup(options) => backup::run(options).await,
+            Action::Restore(options) => restore::run(options).await,
             Action::CheckConfig(options) => check_config::run(&options),
         }
     });
