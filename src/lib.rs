@@ -8,7 +8,7 @@
 //!                                                                  └──► alerts ──► notifications, /metrics
 //! ```
 //!
-//! One direction. Start reading in this order: `domain/transaction.rs`, `jobs/fold.rs`, `web/pages/fees.rs`.
+//! One direction. Start reading in this order: `domain/transaction.rs`, `jobs/fold/mod.rs`, `web/pages/fees.rs`.
 //!
 //! # Rooms
 //!

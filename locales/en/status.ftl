@@ -22,12 +22,12 @@ status-backlog-some = { $batches ->
     [one] { $batches } batch
    *[other] { $batches } batches
 } with { $rows } rows wait; the oldest since { $oldest }.
-status-set-aside = Set aside
-status-set-aside-batch = Batch { $seq } ({ $stream }, { $rows ->
+status-batch-held = Set aside
+status-batch-held-line = Batch { $seq } ({ $stream }, { $rows ->
     [one] { $rows } row
    *[other] { $rows } rows
 }) could not be taken in. It is kept and waits for a repair; all others go on. Since { $since }: { $reason }
-status-set-aside-more = { $n ->
+status-batch-held-more = { $n ->
     [one] { $n } more batch
    *[other] { $n } more batches
 } could not be taken in.

@@ -169,10 +169,11 @@ async fn erase_from_inbox(database: &Database, persons: &BTreeSet<String>) -> an
     Ok(erased)
 }
 
-/// Files that were retired are removed at once: no server runs that could still read them.
+/// Files that were retired, or intended and never made live, are removed at once: no server runs that could still read them.
 async fn remove_old_files(database: &Database, lake: &Lake) -> anyhow::Result<()> {
     let all = i64::MAX;
-    for (id, path) in database.sweepable_files(Instant::MAX_UTC, Instant::MAX_UTC, all).await? {
+    database.abandon_intents(Instant::MAX_UTC, Instant::UNIX_EPOCH).await?;
+    for (id, path) in database.sweepable_files(Instant::MAX_UTC, all).await? {
         lake.remove(&path).with_context(|| format!("removing {path}"))?;
         database.forget_file(&id).await?;
     }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -5,16 +6,13 @@ use chrono::TimeDelta;
 
 use crate::lake::Lake;
 
+use super::fold::{Installed, SWEEP_MAX, sweep};
 use super::runner::{Job, JobContext, JobReport};
 
 /// How long folded batches are kept: they are the source of repair.
 const INBOX_KEEP: TimeDelta = TimeDelta::hours(72);
-/// How long a retired file stays: longer than any reader of an old snapshot needs it.
-const RETIRED_KEEP: TimeDelta = TimeDelta::hours(24);
-/// How old an intended file must be before it counts as an orphan.
-const INTENDED_KEEP: TimeDelta = TimeDelta::hours(1);
-/// Batches or files of one run.
-const STEP_MAX: i64 = 200;
+/// Batches of one run.
+const BATCHES_MAX: i64 = 200;
 
 /// Deletes folded batches and files that nobody needs any more.
 pub struct Expire {
@@ -36,27 +34,11 @@ impl Job for Expire {
     }
 
     async fn run(&self, context: &JobContext) -> anyhow::Result<JobReport> {
-        let now = context.clock.now();
-        let batches =
-            context.database.expire_batches(now - INBOX_KEEP, STEP_MAX).await.context("old batches")?;
-        // A backup copies files of a moment ago.
-        let files = if context.database.files_are_held(now).await.context("asking for running backups")? {
-            Vec::new()
-        } else {
-            let retired = now - RETIRED_KEEP;
-            context
-                .database
-                .sweepable_files(retired, now - INTENDED_KEEP, STEP_MAX)
-                .await
-                .context("files to remove")?
-        };
-        let most = u64::try_from(STEP_MAX)?;
-        let more = batches == most || u64::try_from(files.len())? == most;
-        for (id, path) in &files {
-            // The file first: a row without a file is found again, a file without a row is not.
-            self.lake.remove(path).with_context(|| format!("removing {path}"))?;
-            context.database.forget_file(id).await.context("forgetting a file")?;
-        }
-        Ok(JobReport { done: batches + u64::try_from(files.len())?, more })
+        let before = context.clock.now() - INBOX_KEEP;
+        let batches = context.database.expire_batches(before, BATCHES_MAX).await.context("old batches")?;
+        let world = Installed::new(context.clone(), self.lake.clone(), Arc::default());
+        let files = sweep(&world).await?;
+        let more = batches == u64::try_from(BATCHES_MAX)? || files == u64::try_from(SWEEP_MAX)?;
+        Ok(JobReport { done: batches + files, more })
     }
 }

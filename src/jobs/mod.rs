@@ -7,7 +7,7 @@ pub mod erase;
 mod evaluate_alerts;
 mod expire;
 mod figures;
-mod fold;
+pub mod fold;
 mod inspect;
 mod notify;
 mod payment_metrics;

@@ -12,6 +12,13 @@ pub struct Frame(pub(crate) DataFrame);
 #[error("columns: {0}")]
 pub struct FrameError(#[from] PolarsError);
 
+impl FrameError {
+    /// Bytes or columns that are not what they should be.
+    pub fn unreadable(what: &str) -> Self {
+        Self(PolarsError::ComputeError(what.to_owned().into()))
+    }
+}
+
 impl Frame {
     /// Number of rows.
     pub fn rows(&self) -> usize {

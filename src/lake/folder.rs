@@ -1,12 +1,10 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Cursor, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use polars::io::parquet::read::ParquetReader;
-use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars::prelude::{BooleanChunked, ChunkAgg, NewChunkedArray, SerReader};
+use polars::prelude::{BooleanChunked, ChunkAgg, NewChunkedArray};
 
 use crate::domain::{Promise, RecordKey, Sabotage, Stream};
 
@@ -14,15 +12,13 @@ use super::columns::{Frame, FrameError};
 use super::control::ControlTotal;
 use super::file::{FileSet, LakeFile};
 use super::superseded::SupersededRows;
+use super::table::Table;
 use super::trust::{Stamp, Trust};
 
 /// Bytes that are hashed at a time when a file is only verified.
 const VERIFY_CHUNK_BYTES: usize = 1 << 20;
 /// What the system says of a sector that cannot be read.
 const EIO: i32 = 5;
-
-/// Rows of one row group: small enough to skip by store, large enough to read fast.
-const ROW_GROUP_ROWS: usize = 65_536;
 
 /// What a control total is made from.
 const CONTROL_COLUMNS: [&str; 3] = ["key_high", "key_low", "row_hash"];
@@ -121,9 +117,8 @@ impl Lake {
         id: &str,
     ) -> Result<LakeFile, LakeError> {
         let path = Self::path_for(stream, day, file_set, id);
-        let target = self.root.join(&path);
-        let bytes = parquet_bytes(frame)?;
-        self.store_bytes(&target, &bytes).map_err(|source| LakeError::Io { path: path.clone(), source })?;
+        let bytes = Frame::encode(std::iter::once(Ok(frame.clone())))?;
+        self.store(&path, &bytes)?;
         let blake3 = blake3::hash(&bytes).to_hex().to_string();
         let written = LakeFile {
             id: id.to_owned(),
@@ -160,13 +155,7 @@ impl Lake {
     /// # Errors
     /// As [`Lake::read`].
     pub fn read_all_rows(&self, file: &LakeFile, columns: Option<&[&str]>) -> Result<Frame, LakeError> {
-        let bytes = self.checked_bytes(file).inspect_err(|error| self.suspect(file, error))?;
-        let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        let frame = ParquetReader::new(Cursor::new(bytes))
-            .with_columns(columns)
-            .finish()
-            .map_err(FrameError::from)?;
-        Ok(Frame(frame))
+        Ok(Frame::decode(&self.read_bytes(file)?, columns)?)
     }
 
     /// Reads a file from end to end and compares its hash, whatever is known of it. `pause` is called with the number
@@ -195,6 +184,14 @@ impl Lake {
             // Never read by this process: its size is all that is asked for now.
             Ok(stamp) if stamp.size() == file.size_bytes && !self.trust.knows(file) => Ok(()),
             _ => self.verify(file, |_| ()),
+        }
+    }
+
+    /// Notes that a file stands as it was written: its bytes were compared before it got its name.
+    pub fn note_right(&self, file: &LakeFile) {
+        // One that cannot be looked at now is hashed when it is read.
+        if let Ok(found) = fs::metadata(self.root.join(&file.path)) {
+            self.trust.note_right(file, Stamp::of(&found));
         }
     }
 
@@ -234,11 +231,9 @@ impl Lake {
         if found != file.blake3 {
             return Err(LakeError::Damaged { path: file.path.clone(), expected: file.blake3.clone(), found });
         }
-        let target = self.root.join(&file.path);
         // Of somebody who died while writing it.
-        self.remove(&format!("{}", Path::new(&file.path).with_extension("tmp").display()))?;
-        self.store_bytes(&target, bytes)
-            .map_err(|source| LakeError::Io { path: file.path.clone(), source })?;
+        self.clear_beside(&file.path)?;
+        self.store(&file.path, bytes)?;
         self.verify(file, |_| ())
     }
 
@@ -259,17 +254,12 @@ impl Lake {
         read().inspect_err(|error| self.suspect(file, error))
     }
 
-    /// Removes a file. One that is gone already is fine.
+    /// The bytes of a file, compared with its hash like [`Lake::read`].
     ///
     /// # Errors
-    /// [`LakeError::Io`].
-    pub fn remove(&self, path: &str) -> Result<(), LakeError> {
-        match fs::remove_file(self.root.join(path)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(LakeError::Io { path: path.to_owned(), source })
-            }
-            _ => Ok(()),
-        }
+    /// As [`Lake::read`].
+    pub fn read_bytes(&self, file: &LakeFile) -> Result<Vec<u8>, LakeError> {
+        self.checked_bytes(file).inspect_err(|error| self.suspect(file, error))
     }
 
     fn checked_bytes(&self, file: &LakeFile) -> Result<Vec<u8>, LakeError> {
@@ -315,37 +305,11 @@ impl Lake {
             self.trust.note_lost(file);
         }
     }
-
-    fn store_bytes(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        let folder = target.parent().unwrap_or(&self.root);
-        if !folder.is_dir() {
-            fs::create_dir_all(folder)?;
-            // Each newly made folder is an entry of its parent, which must reach the disk too.
-            let mut made = folder;
-            while let Some(parent) = made.parent() {
-                File::open(parent)?.sync_all()?;
-                if parent == self.root.as_path() {
-                    break;
-                }
-                made = parent;
-            }
-        }
-        let beside = target.with_extension("tmp");
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
-        file.write_all(bytes)?;
-        if self.sabotage.breaks(Promise::FilesSynced) {
-            return fs::rename(&beside, target);
-        }
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&beside, target)?;
-        File::open(folder)?.sync_all()
-    }
 }
 
 /// The youngest instant a row of this stream tells of; the end of time when the column is missing, so that nothing is
 /// skipped that should not be.
-fn last_event_ms(frame: &Frame, stream: Stream) -> i64 {
+pub(super) fn last_event_ms(frame: &Frame, stream: Stream) -> i64 {
     let columns: &[&str] = match stream {
         Stream::Transactions => &["created_ms", "completed_ms"],
         Stream::LedgerLines => &["posted_ms"],
@@ -384,18 +348,6 @@ impl Frame {
         let live = superseded.live_mask(0, self.0.height());
         Ok(Self(self.0.filter(&BooleanChunked::from_slice("".into(), &live))?))
     }
-}
-
-pub(super) fn parquet_bytes(frame: &Frame) -> Result<Vec<u8>, FrameError> {
-    let mut bytes = Vec::new();
-    let mut data = frame.0.clone();
-    ParquetWriter::new(&mut bytes)
-        .with_compression(ParquetCompression::Zstd(None))
-        .with_statistics(StatisticsOptions::default())
-        .with_row_group_size(Some(ROW_GROUP_ROWS))
-        .set_parallel(false)
-        .finish(&mut data)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 mod batch;
 mod columns;
 mod control;
+mod disk;
 mod encode;
 mod file;
+mod filter;
 mod folder;
 mod forget;
-mod partition;
 mod recover;
 mod supersede;
 mod superseded;
+mod table;
 mod trust;
 
 pub use batch::{BATCH_ROWS_MAX, Rows, decode_batch, encode_batch};
@@ -18,9 +20,13 @@ pub use columns::{Frame, FrameError};
 pub use control::ControlTotal;
 pub use encode::{MICRO, StreamRecord, group_hash};
 pub use file::{FileSet, LakeFile};
+pub use filter::{FILTER_BYTES_MAX, FileFilters, FilterCache};
 pub use folder::{Lake, LakeError, control_total};
 pub use forget::{encode_frame, person_hash};
-pub use partition::{PartitionFold, fold_partition, split_by_day};
 pub use recover::{KeptBatch, Recovered, recover};
 pub use supersede::{Outcome, Supersession, Version, supersede};
 pub use superseded::{SupersededRows, SupersededRowsError};
+pub use table::{
+    GROUP_HASH_COLUMNS, ROW_GROUP_ROWS, SortKey, Table, VERSION_COLUMNS, partition_column, sorted,
+    split_by_day,
+};

@@ -7,9 +7,9 @@ use crate::domain::RecordKey;
 
 use super::columns::Frame;
 use super::file::{FileSet, LakeFile};
-use super::folder::{Lake, LakeError, control_total, parquet_bytes};
-use super::partition::{VERSION_COLUMNS, sort_rows, split_by_day, take_usize, versions};
+use super::folder::{Lake, LakeError, control_total};
 use super::supersede::{Version, supersede};
+use super::table::{Table, VERSION_COLUMNS, sorted, split_by_day};
 
 /// A batch that was folded and is still kept.
 #[derive(Clone, Debug)]
@@ -56,13 +56,12 @@ pub fn recover(
         [|folded, made_in| folded == made_in, |folded, made_in| folded <= made_in];
     for takes in attempts {
         let batches = kept.iter().filter(|batch| takes(batch.folded_version, made_in));
-        let batches = batches.map(|batch| (batch.seq, batch.rows.clone())).collect();
+        let batches = batches.map(|batch| (batch.seq, batch.rows.clone()));
         let days = split_by_day(lost.stream, batches)?;
         let Some((_, incoming)) = days.into_iter().find(|(day, _)| *day == lost.day) else { continue };
-        let verdict = supersede(&standing, &versions(incoming.data())?);
-        let rows = sort_rows(&take_usize(incoming.data(), &verdict.incoming_live)?, lost.stream)?;
-        let rows = Frame(rows);
-        let bytes = parquet_bytes(&rows)?;
+        let verdict = supersede(&standing, &incoming.versions()?);
+        let rows = sorted(&incoming.take(&verdict.incoming_live)?, lost.stream)?;
+        let bytes = Frame::encode(std::iter::once(Ok(rows.clone())))?;
         if blake3::hash(&bytes).to_hex().as_str() == lost.blake3 {
             return Ok(Some(Recovered::Identical(bytes)));
         }
@@ -80,7 +79,7 @@ pub fn recover(
 fn standing_versions(lake: &Lake, files: &[&Arc<LakeFile>]) -> Result<Vec<Version>, LakeError> {
     let mut all = Vec::new();
     for file in files {
-        all.append(&mut versions(lake.read_all_rows(file, Some(&VERSION_COLUMNS))?.data())?);
+        all.append(&mut lake.read_all_rows(file, Some(&VERSION_COLUMNS))?.versions()?);
     }
     let latest = supersede(&[], &all).incoming_live;
     Ok(latest.into_iter().filter_map(|place| all.get(place).copied()).collect())
@@ -89,16 +88,16 @@ fn standing_versions(lake: &Lake, files: &[&Arc<LakeFile>]) -> Result<Vec<Versio
 fn live_keys(lake: &Lake, files: &[&Arc<LakeFile>]) -> Result<HashSet<RecordKey>, LakeError> {
     let mut keys = HashSet::new();
     for file in files {
-        let rows = versions(lake.read(file, Some(&VERSION_COLUMNS))?.data())?;
+        let rows = lake.read(file, Some(&VERSION_COLUMNS))?.versions()?;
         keys.extend(rows.iter().map(|version| version.key));
     }
     Ok(keys)
 }
 
 fn without_keys(rows: &Frame, gone: &HashSet<RecordKey>) -> Result<Frame, LakeError> {
-    let versions = versions(rows.data())?;
+    let versions = rows.versions()?;
     let stays: Vec<usize> = (0..rows.rows())
         .filter(|place| versions.get(*place).is_some_and(|row| !gone.contains(&row.key)))
         .collect();
-    Ok(Frame(take_usize(rows.data(), &stays)?))
+    Ok(rows.take(&stays)?)
 }

@@ -143,11 +143,6 @@ impl WriteTransaction {
                 .await?;
             expect_one(published, "a new file")?;
         }
-        // Intended for the case that a row needs them, and not written.
-        statement(include_str!("sql/forget_unwritten_files.sql"))
-            .bind(&fold.token)
-            .execute(self.connection())
-            .await?;
         for file in &fold.retired {
             let retired = statement(include_str!("sql/retire_file.sql"))
                 .bind(&file.id)
@@ -310,20 +305,33 @@ impl Database {
         Ok(files)
     }
 
-    /// Files that nobody needs any more: retired before `retired_before`, or intended before `intended_before` by a
-    /// fold that never committed.
+    /// Gives up on files that a fold intended before `before` and never made live; from now on it cannot any more.
+    /// They count as retired since `at`. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn abandon_intents(&self, before: Instant, at: Instant) -> Result<u64, StoreError> {
+        let mut write = self.begin_write().await?;
+        let abandoned = statement(include_str!("sql/abandon_intents.sql"))
+            .bind(before.timestamp_millis())
+            .bind(at.timestamp_millis())
+            .execute(write.connection())
+            .await?;
+        write.commit().await?;
+        Ok(abandoned)
+    }
+
+    /// Files that nobody needs any more: retired or given up before `before`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn sweepable_files(
         &self,
-        retired_before: Instant,
-        intended_before: Instant,
+        before: Instant,
         files_max: i64,
     ) -> Result<Vec<(String, String)>, StoreError> {
         Ok(statement(include_str!("sql/sweepable_files.sql"))
-            .bind(retired_before.timestamp_millis())
-            .bind(intended_before.timestamp_millis())
+            .bind(before.timestamp_millis())
             .bind(files_max)
             .fetch_all(self.readers())
             .await?)

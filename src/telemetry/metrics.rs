@@ -52,6 +52,7 @@ pub struct Metrics {
     pub(super) inbox_batches: IntGauge,
     pub(super) inbox_held_batches: IntGauge,
     pub(super) lake_files_quarantined: IntGauge,
+    pub(super) fold_filter_bytes: IntGauge,
 
     pub(super) payment_attempts_total: Guarded<IntCounterVec>,
     pub(super) payment_orders_total: Guarded<IntCounterVec>,
@@ -159,6 +160,8 @@ impl Metrics {
             snapshot_age_seconds: define
                 .float_gauge("snapshot_age_seconds", "Age of the data that pages show, at the scrape.")?,
             inbox_batches: define.gauge("inbox_batches", "Committed batches that wait to be folded.")?,
+            fold_filter_bytes: define
+                .gauge("fold_filter_bytes", "Memory of the filters by which folds know new keys.")?,
             inbox_held_batches: define.gauge(
                 "inbox_held_batches",
                 "Committed batches that were set aside: they cannot be folded.",

@@ -171,6 +171,11 @@ impl Metrics {
         self.snapshot_published_ms.store(at.timestamp_millis(), Ordering::Relaxed);
     }
 
+    /// Memory of the filters over the keys of files.
+    pub fn set_filter_bytes(&self, bytes: usize) {
+        self.fold_filter_bytes.set(clamped(bytes));
+    }
+
     /// Batches that were set aside.
     pub fn set_inbox_held_batches(&self, batches: i64) {
         self.inbox_held_batches.set(batches);

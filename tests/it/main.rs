@@ -23,6 +23,7 @@ mod probes;
 mod quarantine;
 mod repair;
 mod service;
+mod simulator;
 mod slow_bodies;
 mod statements;
 mod status_page;

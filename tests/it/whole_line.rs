@@ -1,14 +1,16 @@
 //! The way of a record from the door to the snapshot, in process: everything but HTTP.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use chrono::{NaiveTime, TimeDelta};
 use tillwatch::analytics::{Grains, SnapshotCell};
 use tillwatch::domain::{
     Clock, Currency, FixedClock, Instant, Item, Kind, MethodDetail, Money, Risk, Status, Store, StoreId,
-    Transaction, Word,
+    Stream, Transaction, Word,
 };
 use tillwatch::intake::Intake;
+use tillwatch::jobs::fold::{Installed, fold_waiting};
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
 use tillwatch::lake::{FileSet, Lake};
 use tillwatch::store::{Database, FoldCommit, InboxWriter, StoreDraft};
@@ -85,6 +87,27 @@ impl Line {
     /// One fold, which may fail.
     pub async fn try_fold(&self) -> anyhow::Result<u64> {
         Ok(self.fold.run(&self.context).await?.done)
+    }
+
+    /// A fold that is dropped after it was polled so often: wherever it stood, the rest of it never happens.
+    pub async fn fold_cut_off(&self, mut polls: u32) {
+        let world = Installed::new(self.context.clone(), self.lake.clone(), Arc::default());
+        let mut work = std::pin::pin!(fold_waiting(&world));
+        std::future::poll_fn(|context| {
+            if polls == 0 {
+                return Poll::Ready(());
+            }
+            polls -= 1;
+            work.as_mut().poll(context).map(|done| _ = done.unwrap())
+        })
+        .await;
+    }
+
+    /// What a process that starts anew knows: what is committed.
+    pub async fn restart(&mut self) {
+        let snapshot = self.context.database.load_snapshot().await.unwrap();
+        self.context.snapshots = Arc::new(SnapshotCell::new(snapshot));
+        self.fold = Fold::new(self.lake.clone());
     }
 
     pub async fn send(&self, rows: Vec<Transaction>) -> i64 {
@@ -377,4 +400,60 @@ async fn a_transaction_is_found_by_any_id_with_its_history() {
     let other_store = [tillwatch::domain::StoreId(99)];
     let hidden = tillwatch::analytics::transaction_detail(&line.lake, &snapshot, &other_store, hit.key, None);
     assert_eq!(hidden.unwrap(), None);
+}
+
+async fn junk(line: &Line) -> i64 {
+    let mut write = line.context.database.begin_write().await.unwrap();
+    let seq = write.append_batch(Stream::Transactions, 3, b"junk", line.context.clock.now()).await.unwrap();
+    write.commit().await.unwrap();
+    seq
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_cannot_be_read_is_set_aside_and_the_others_go_on() {
+    let line = Line::new().await;
+    let at = "2026-11-24T10:00:00+08:00";
+    line.send(vec![payment(&line, "a", at, Status::Succeeded)]).await;
+    let seq = junk(&line).await;
+    line.send(vec![payment(&line, "b", at, Status::Succeeded)]).await;
+    line.fold_until_empty().await;
+    line.assert_equals_rebuild().await;
+    let rows: u64 = line.context.snapshots.current().files.values().flatten().map(|file| file.rows).sum();
+    assert_eq!(rows, 2);
+    let held = line.context.database.held_batches(10).await.unwrap();
+    assert_eq!(held.iter().map(|batch| batch.seq).collect::<Vec<_>>(), [seq]);
+    assert!(held[0].reason.contains("cannot be read"), "{}", held[0].reason);
+    let text = String::from_utf8(line.context.metrics.text(0).unwrap()).unwrap();
+    assert!(text.contains("tillwatch_inbox_held_batches 1\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_holds_up_only_the_batches_that_need_it() {
+    let mut line = Line::new().await;
+    let (early, late) = ("2026-11-04T10:00:00Z", "2026-11-24T10:00:00Z");
+    line.send(vec![payment(&line, "a", early, Status::Pending)]).await;
+    line.send(vec![payment(&line, "b", late, Status::Pending)]).await;
+    line.fold_until_empty().await;
+    let damaged = {
+        let snapshot = line.context.snapshots.current();
+        let day = snapshot.files.keys().next().copied().unwrap();
+        line.lake.root().join(&snapshot.files[&day][0].path)
+    };
+    let right = std::fs::read(&damaged).unwrap();
+    std::fs::write(&damaged, b"not these bytes").unwrap();
+    // After a start nothing is known of any file.
+    line.fold = Fold::new(line.lake.clone());
+    let needs_it = line.send(vec![payment(&line, "a", early, Status::Succeeded)]).await;
+    let goes_on = line.send(vec![payment(&line, "b", late, Status::Succeeded)]).await;
+    line.fold_until_empty().await;
+    let database = &line.context.database;
+    let held = database.held_batches(10).await.unwrap();
+    assert_eq!(held.iter().map(|batch| batch.seq).collect::<Vec<_>>(), [needs_it]);
+    assert_eq!(database.batch_outcome(goes_on).await.unwrap().unwrap().replaced, 1);
+
+    std::fs::write(&damaged, right).unwrap();
+    assert!(database.release_batch(needs_it).await.unwrap());
+    line.fold_until_empty().await;
+    line.assert_equals_rebuild().await;
+    assert_eq!(line.context.database.batch_outcome(needs_it).await.unwrap().unwrap().replaced, 1);
 }

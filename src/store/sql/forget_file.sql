@@ -1,1 +1,1 @@
-delete from lake_file where id = $1 and state in ('retired', 'pending')
+delete from lake_file where id = $1 and state = 'retired'

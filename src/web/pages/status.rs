@@ -176,7 +176,7 @@ impl Reader<'_> {
             .iter()
             .map(|batch| {
                 self.page.t_with(
-                    "status-set-aside-batch",
+                    "status-batch-held-line",
                     &[
                         ("seq", batch.seq.to_string().into()),
                         ("stream", self.page.word("stream", batch.stream.as_str()).into()),
@@ -189,7 +189,7 @@ impl Reader<'_> {
             .collect();
         let more = count - i64::try_from(batches.len()).unwrap_or(count);
         if more > 0 {
-            lines.push(self.page.t_with("status-set-aside-more", &[("n", more.into())]));
+            lines.push(self.page.t_with("status-batch-held-more", &[("n", more.into())]));
         }
         lines
     }
