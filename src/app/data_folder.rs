@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 /// Bytes of the installation's secret.
 const SECRET_BYTES: usize = 32;
 
-/// A data folder that this process alone may use; let go when dropped.
+/// A data folder that this process alone may use, or those that share a database; let go when dropped.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
@@ -28,14 +28,31 @@ impl DataFolder {
     /// # Errors
     /// [`InUse`] when another process holds it; else what the file system says.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::open_locked(path, File::try_lock)
+    }
+
+    /// The same for data whose database is elsewhere: other servers may use the folder too, but none that keeps its
+    /// database in it.
+    ///
+    /// # Errors
+    /// As [`DataFolder::open`].
+    pub fn open_shared(path: &Path) -> anyhow::Result<Self> {
+        Self::open_locked(path, File::try_lock_shared)
+    }
+
+    fn open_locked(
+        path: &Path,
+        lock_it: impl Fn(&File) -> Result<(), fs::TryLockError>,
+    ) -> anyhow::Result<Self> {
         make_private(path).with_context(|| format!("making the data folder {}", path.display()))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .open(path.join(".lock"))
             .with_context(|| format!("opening the lock of {}", path.display()))?;
-        match lock.try_lock() {
+        match lock_it(&lock) {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(InUse(path.display().to_string()).into()),
             Err(fs::TryLockError::Error(error)) => Err(error).context("locking the data folder"),
@@ -115,7 +132,11 @@ mod tests {
         let folder = DataFolder::open(&path).unwrap();
         let secret = folder.secret().unwrap();
         assert!(DataFolder::open(&path).unwrap_err().is::<InUse>());
+        assert!(DataFolder::open_shared(&path).unwrap_err().is::<InUse>());
         drop(folder);
+        let shared = [DataFolder::open_shared(&path).unwrap(), DataFolder::open_shared(&path).unwrap()];
+        assert!(DataFolder::open(&path).unwrap_err().is::<InUse>());
+        drop(shared);
         let again = DataFolder::open(&path).unwrap();
         assert_eq!(again.secret().unwrap(), secret);
         fs::write(path.join("secret.key"), b"short").unwrap();

@@ -42,7 +42,10 @@ pub struct Running {
 /// # Errors
 /// What stands in the way, in a sentence.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
-    let folder = DataFolder::open(&config.data_dir)?;
+    let folder = match config.database.file() {
+        Some(_) => DataFolder::open(&config.data_dir)?,
+        None => DataFolder::open_shared(&config.data_dir)?,
+    };
     let secret = folder.secret()?;
     let database = Database::open_with(&config.database, config.durability)
         .await

@@ -34,6 +34,7 @@ impl Job for Expire {
     }
 
     async fn run(&self, context: &JobContext) -> anyhow::Result<JobReport> {
+        context.database.measure_size().await.context("measuring the database")?;
         let before = context.clock.now() - INBOX_KEEP;
         let batches = context.database.expire_batches(before, BATCHES_MAX).await.context("old batches")?;
         let world = Installed::new(context.clone(), self.lake.clone(), Arc::default());

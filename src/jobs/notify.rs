@@ -22,6 +22,8 @@ const PAUSES_S: [i64; 7] = [1, 5, 30, 120, 600, 1_800, 3_600];
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(24);
 /// After "too fast".
 const TOO_FAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
+/// How long a message is kept from other servers while it is sent; after a crash another one sends it then.
+const CLAIM: TimeDelta = TimeDelta::minutes(2);
 /// Messages of one run.
 const STEP_MAX: i64 = 40;
 /// How long sent and failed messages are kept, and resolved episodes.
@@ -63,6 +65,12 @@ impl Notify {
     }
 
     async fn deliver(&self, context: &JobContext, due: &DueNotification) -> anyhow::Result<bool> {
+        if context.database.is_shared() {
+            let until = context.clock.now() + CLAIM;
+            if !context.database.claim_notification(due, until).await.context("claiming a message")? {
+                return Ok(false);
+            }
+        }
         let timer = std::time::Instant::now();
         let outcome = wecom::send(&self.client, &due.url, &due.body).await;
         let now = context.clock.now();

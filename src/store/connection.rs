@@ -13,6 +13,12 @@ use super::{DatabaseAddress, StoreError, postgres, sqlite};
 /// How long PostgreSQL has to answer a commit until its outcome counts as unknown.
 const COMMIT_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long a write whose outcome is unknown is repeated.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(20);
+/// Pauses between the tries: each twice the one before.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+
 /// The database: connections that write, and some that read.
 ///
 /// Reads take [`Database::readers`]; writes take [`Database::begin_write`]. No request future writes records:
@@ -136,6 +142,12 @@ impl Database {
         Ok(transaction)
     }
 
+    /// Patience with a write that is harmless to repeat and whose outcome is unknown. SQLite's outcomes are known.
+    pub(super) fn patience(&self) -> Patience {
+        let within = if self.is_shared() { CONFIRMED_WITHIN } else { Duration::ZERO };
+        Patience { until: tokio::time::Instant::now() + within, pause: RETRY_PAUSE_MIN }
+    }
+
     /// Asks the database to prepare a statement, which shows that it is understood and its names are right.
     ///
     /// # Errors
@@ -210,6 +222,26 @@ impl Database {
             Engine::Sqlite { writer, .. } => writer.close().await,
             Engine::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// How long something is tried again.
+#[derive(Debug)]
+pub(super) struct Patience {
+    until: tokio::time::Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    /// Pauses and says true when it is worth to try again after this.
+    pub(super) async fn bears(&mut self, error: &StoreError) -> bool {
+        if !error.is_connection_lost() || tokio::time::Instant::now() + self.pause >= self.until {
+            return false;
+        }
+        tracing::warn!(%error, "the connection to PostgreSQL was lost; the same is sent again");
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(RETRY_PAUSE_MAX);
+        true
     }
 }
 

@@ -26,6 +26,10 @@ fn newer(written_by: &str) -> &str {
     if written_by.is_empty() { "of a later release" } else { written_by }
 }
 
+/// What PostgreSQL says when it is going away or not there yet, or gave a connection up: connection faults, a server that
+/// stops, a time limit on a lock or an idle transaction, a deadlock.
+const POSTGRES_AWAY: [&str; 5] = ["08", "57P", "55P03", "25P03", "40P01"];
+
 /// SQLite's primary codes after which nothing it says can be trusted: I/O error, corrupt file, not a database.
 const FATAL_SQLITE_CODES: [i32; 3] = [10, 11, 26];
 
@@ -37,6 +41,23 @@ impl StoreError {
         let Some(cause) = cause.try_downcast_ref::<sqlx::sqlite::SqliteError>() else { return false };
         let code = sqlx::error::DatabaseError::code(cause).and_then(|code| code.parse::<i32>().ok());
         code.is_some_and(|code| FATAL_SQLITE_CODES.contains(&(code & 0xff)))
+    }
+
+    /// True when it was the way to the database that failed, or the database for the moment: a write that is harmless to
+    /// repeat may be repeated.
+    pub fn is_connection_lost(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|code| POSTGRES_AWAY.iter().any(|away| code.starts_with(away)))
+            }
+            _ => false,
+        }
     }
 
     /// True when a unique value was already taken.

@@ -40,26 +40,92 @@ pub struct BatchOutcome {
     pub unchanged: i64,
 }
 
+/// A columnar batch on its way into the inbox.
+#[derive(Clone, Copy, Debug)]
+pub struct InboxBatch<'b> {
+    pub stream: Stream,
+    pub rows: usize,
+    pub arrow_ipc: &'b [u8],
+    pub received_at: Instant,
+}
+
+/// What one group commit is known by, so that it can be sent again without being there twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupToken(String);
+
+impl GroupToken {
+    /// 128 random bits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the system has no randomness.
+    pub fn random() -> Result<Self, StoreError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            StoreError::Unavailable(sqlx::Error::Io(std::io::Error::other(format!("no randomness: {error}"))))
+        })?;
+        Ok(Self(format!("{:032x}", u128::from_le_bytes(bytes))))
+    }
+}
+
 impl WriteTransaction {
-    /// Appends one columnar batch to the inbox and returns its sequence number. Durable after `commit`.
+    /// Appends one columnar batch of a group to the inbox and returns its sequence number; a batch that is there already
+    /// is only found. Durable after `commit`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn append_batch(
         &mut self,
-        stream: Stream,
-        rows: usize,
-        arrow_ipc: &[u8],
-        received_at: Instant,
+        group: &GroupToken,
+        batch: &InboxBatch<'_>,
     ) -> Result<i64, StoreError> {
-        let seq = statement(include_str!("sql/append_batch.sql"))
-            .bind(stream.as_str())
-            .bind(i64::try_from(rows).unwrap_or(i64::MAX))
-            .bind(arrow_ipc)
-            .bind(received_at.timestamp_millis())
-            .scalar_one(self.connection())
+        let appended = statement(include_str!("sql/append_batch.sql"))
+            .bind(batch.stream.as_str())
+            .bind(i64::try_from(batch.rows).unwrap_or(i64::MAX))
+            .bind(batch.arrow_ipc)
+            .bind(batch.received_at.timestamp_millis())
+            .bind(&group.0)
+            .scalar_optional(self.connection())
             .await?;
-        Ok(seq)
+        if let Some(seq) = appended {
+            return Ok(seq);
+        }
+        let find = statement(include_str!("sql/find_group_batch.sql"));
+        find.bind(&group.0).bind(batch.stream.as_str()).scalar_one(self.connection()).await
+    }
+}
+
+impl Database {
+    /// Commits batches, one per stream, as one group and returns their sequence numbers once they are on disk.
+    ///
+    /// On PostgreSQL the connection can be lost after COMMIT was sent, and nobody here knows then whether the group is
+    /// there. So it is sent again under its token until the database confirms it: what is there is found, not doubled.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing may be acknowledged. On PostgreSQL the group may be there all the same, if
+    /// the database stayed away for too long; sending the rows again is safe.
+    pub async fn append_group(&self, batches: &[InboxBatch<'_>]) -> Result<Vec<(Stream, i64)>, StoreError> {
+        let group = GroupToken::random()?;
+        let mut patience = self.patience();
+        loop {
+            match self.try_append(&group, batches).await {
+                Err(error) if patience.bears(&error).await => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_append(
+        &self,
+        group: &GroupToken,
+        batches: &[InboxBatch<'_>],
+    ) -> Result<Vec<(Stream, i64)>, StoreError> {
+        let mut write = self.begin_write().await?;
+        let mut seqs = Vec::with_capacity(batches.len());
+        for batch in batches {
+            seqs.push((batch.stream, write.append_batch(group, batch).await?));
+        }
+        write.commit().await?;
+        Ok(seqs)
     }
 }
 

@@ -45,7 +45,7 @@ pub use connection::{Database, Durability, WriteTransaction};
 pub use contracts::ContractEntry;
 pub use error::StoreError;
 pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState, RejectedRow};
-pub use inbox::{Backlog, BatchOutcome, HeldBatch, WaitingBatch};
+pub use inbox::{Backlog, BatchOutcome, GroupToken, HeldBatch, InboxBatch, WaitingBatch};
 pub use incidents::{Compose, Transition};
 pub use keys::ApiKeyRecord;
 pub use manifest::FoldCommit;

@@ -23,6 +23,7 @@ pub struct DueNotification {
     pub body: String,
     /// Tries so far.
     pub attempts: i64,
+    pub due_at: Instant,
     pub created_at: Instant,
 }
 
@@ -134,21 +135,42 @@ impl Database {
         now: Instant,
         most: i64,
     ) -> Result<Vec<DueNotification>, StoreError> {
-        let rows: Vec<(i64, i64, String, String, i64, i64)> =
+        let rows: Vec<(i64, i64, String, String, i64, i64, i64)> =
             statement(include_str!("sql/due_notifications.sql"))
                 .bind(now.timestamp_millis())
                 .bind(most)
                 .fetch_all(self.readers())
                 .await?;
-        let read = |(id, channel, url, body, attempts, created_ms)| DueNotification {
+        let read = |(id, channel, url, body, attempts, due_ms, created_ms)| DueNotification {
             id,
             channel,
             url,
             body,
             attempts,
+            due_at: instant_from_ms(due_ms),
             created_at: instant_from_ms(created_ms),
         };
         Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Takes a message to be sent, so that no other server sends it until `until`. False: another one has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim_notification(
+        &self,
+        due: &DueNotification,
+        until: Instant,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.begin_write().await?;
+        let claimed = statement(include_str!("sql/claim_notification.sql"))
+            .bind(due.id)
+            .bind(due.due_at.timestamp_millis())
+            .bind(until.timestamp_millis())
+            .execute(write.connection())
+            .await?;
+        write.commit().await?;
+        Ok(claimed == 1)
     }
 
     /// Notes what became of a try to send.

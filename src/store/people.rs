@@ -192,7 +192,8 @@ impl Database {
         now: Instant,
     ) -> Result<(PersonId, Store), StoreError> {
         let mut write = self.begin_write().await?;
-        let token: Option<Vec<u8>> = statement(include_str!("sql/get_setup_token.sql"))
+        // Taken first: of two who do it at once, one waits here and then finds it gone.
+        let token: Option<i64> = statement(include_str!("sql/take_setup_token.sql"))
             .bind(now.timestamp_millis())
             .scalar_optional(write.connection())
             .await?;
@@ -203,7 +204,6 @@ impl Database {
         let owner = insert_person(write.connection(), organisation, &setup.owner, now).await?;
         let draft = StoreDraft { organisation, ..setup.store.clone() };
         let store = insert_store(write.connection(), &draft, now).await?;
-        statement(include_str!("sql/delete_setup_token.sql")).execute(write.connection()).await?;
         write.commit().await?;
         Ok((owner, store))
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use crate::domain::{Instant, Stream};
 use crate::lake::{BATCH_ROWS_MAX, Rows, encode_batch};
 
-use super::{Database, StoreError};
+use super::{Database, InboxBatch, StoreError};
 
 /// Rows that may wait for the writer; more are refused with "try again later".
 pub const QUEUE_ROWS_MAX: usize = 200_000;
@@ -177,13 +177,13 @@ async fn encode_and_commit(
             .collect::<Result<Vec<_>, crate::lake::FrameError>>()
     })
     .await??;
-    let mut write = database.begin_write().await?;
-    let mut seqs = Vec::with_capacity(encoded.len());
-    for (stream, rows, bytes, received_at) in encoded {
-        seqs.push((stream, write.append_batch(stream, rows, &bytes, received_at).await?));
-    }
-    write.commit().await?;
-    Ok(seqs)
+    let batch = |(stream, rows, bytes, received_at): &'_ (Stream, usize, Vec<u8>, Instant)| InboxBatch {
+        stream: *stream,
+        rows: *rows,
+        arrow_ipc: bytes,
+        received_at: *received_at,
+    };
+    Ok(database.append_group(&encoded.iter().map(batch).collect::<Vec<_>>()).await?)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,19 @@ use std::time::{Duration, Instant};
 /// The folder of a running server's socket, for every test of a run; its owner `postgres` is asked for no password.
 const SHARED: &str = "TILLWATCH_TEST_POSTGRES";
 
+/// `postgres` makes the tests that ask [`database_in`] run on PostgreSQL; `tests/run` runs them once per engine.
+const ENGINE: &str = "TILLWATCH_TEST_ENGINE";
+
+/// The address of a test's database: a file in its folder, or a fresh database on PostgreSQL, which lives as long as the
+/// second value.
+pub fn database_in(folder: &Path) -> (String, Option<Postgres>) {
+    if std::env::var_os(ENGINE).is_none_or(|engine| engine != "postgres") {
+        return (folder.join("tillwatch.db").display().to_string(), None);
+    }
+    let postgres = Postgres::fresh().expect("TILLWATCH_TEST_ENGINE=postgres needs PostgreSQL");
+    (postgres.address(), Some(postgres))
+}
+
 /// Databases and servers that this process has made so far.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -41,6 +54,11 @@ impl Postgres {
     /// `postgres://…`
     pub fn address(&self) -> String {
         format!("postgres:///{}?host={}&user=postgres", self.name, self.folder.display())
+    }
+
+    /// The folder of the server's socket.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Runs a statement as the server's owner and returns what it prints, without headings.

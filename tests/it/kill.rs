@@ -112,7 +112,7 @@ async fn send_until_it_dies(
 
 /// The ids of every counted row, after the last fold; also asserts that rollups equal a rebuild.
 async fn ids_in_lake(installation: &Installation) -> Vec<String> {
-    let database = Database::open(&installation.database_path()).await.unwrap();
+    let database = Database::open(installation.address.clone()).await.unwrap();
     let lake = Lake::open(&installation.path().join("lake")).unwrap();
     let snapshots = Arc::new(SnapshotCell::new(database.load_snapshot().await.unwrap()));
     let context = JobContext {

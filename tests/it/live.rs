@@ -1,17 +1,21 @@
 //! The real program in a process of its own, over a data folder of its own.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use tillwatch::app::{DataFolder, config, door_keys};
+use tillwatch::app::{DataFolder, door_keys};
 use tillwatch::domain::{Clock, Currency, KeyMode, KeyScope, OrganisationId, Role, StoreSet, SystemClock};
-use tillwatch::store::{ApiKeyRecord, Database, FirstSetup, PersonDraft, StoreDraft};
+use tillwatch::store::{ApiKeyRecord, Database, DatabaseAddress, FirstSetup, PersonDraft, StoreDraft};
 use tillwatch::web::door::Door;
+
+use crate::engines::{Postgres, database_in};
 
 /// A data folder that is set up: the store `main` and a live key for it.
 pub struct Installation {
     folder: tempfile::TempDir,
+    postgres: Option<Postgres>,
+    pub address: DatabaseAddress,
     pub key: String,
 }
 
@@ -20,7 +24,9 @@ impl Installation {
         let folder = tempfile::tempdir().unwrap();
         let locked = DataFolder::open(folder.path()).unwrap();
         let door = Door::new(door_keys(&locked.secret().unwrap()));
-        let database = Database::open(&config::database_path(folder.path())).await.unwrap();
+        let (address, postgres) = database_in(folder.path());
+        let address = DatabaseAddress::parse(&address).unwrap();
+        let database = Database::open(address.clone()).await.unwrap();
         let now = SystemClock.now();
         database.put_setup_token(b"", now + chrono::TimeDelta::minutes(30)).await.unwrap();
         database.complete_setup(&first_setup(), now).await.unwrap();
@@ -39,20 +45,20 @@ impl Installation {
         };
         database.insert_api_key(&record).await.unwrap();
         database.close().await;
-        Self { folder, key: key.reveal().to_owned() }
+        Self { folder, postgres, address, key: key.reveal().to_owned() }
     }
 
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn database_path(&self) -> PathBuf {
-        config::database_path(self.path())
-    }
-
     /// Starts the server and waits until it listens.
     pub fn serve(&self) -> Served {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tillwatch"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tillwatch"));
+        if let Some(postgres) = &self.postgres {
+            command.env("TILLWATCH_DATABASE", postgres.address());
+        }
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--log-filter", "off", "--data-dir"])
             .arg(self.path())
             .stdout(Stdio::piped())

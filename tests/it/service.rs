@@ -7,10 +7,12 @@ use tillwatch::analytics::SnapshotCell;
 use tillwatch::domain::{Clock, Currency, FixedClock, OrganisationId, Role, StoreSet, instant_from_ms};
 use tillwatch::intake::{Intake, Pseudonyms};
 use tillwatch::lake::Lake;
-use tillwatch::store::{Database, FirstSetup, InboxWriter, PersonDraft, StoreDraft};
+use tillwatch::store::{Database, DatabaseAddress, FirstSetup, InboxWriter, PersonDraft, StoreDraft};
 use tillwatch::telemetry::Metrics;
 use tillwatch::web::door::{Door, DoorKeys, token_hash};
 use tillwatch::web::{AppState, WebConfig};
+
+use crate::engines::{Postgres, database_in};
 
 /// 31 October 2026, 12:00 UTC.
 pub const NOW_MS: i64 = 1_793_448_000_000;
@@ -22,6 +24,7 @@ pub struct TestService {
     pub state: AppState,
     pub clock: Arc<FixedClock>,
     _folder: tempfile::TempDir,
+    _postgres: Option<Postgres>,
 }
 
 impl TestService {
@@ -31,7 +34,8 @@ impl TestService {
 
     pub async fn configured(change: impl FnOnce(&mut WebConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("tillwatch.db")).await.unwrap();
+        let (address, postgres) = database_in(folder.path());
+        let database = Database::open(DatabaseAddress::parse(&address).unwrap()).await.unwrap();
         let clock = Arc::new(FixedClock::at(instant_from_ms(NOW_MS)));
         let shown: Arc<dyn Clock> = Arc::<FixedClock>::clone(&clock);
         let (writer, _task) = InboxWriter::start(database.clone());
@@ -54,7 +58,7 @@ impl TestService {
             door: Arc::new(Door::new(DoorKeys { pepper: [1; 32], forms: [2; 32] })),
             database,
         };
-        Self { state, clock, _folder: folder }
+        Self { state, clock, _folder: folder, _postgres: postgres }
     }
 
     /// Sets the service up with the store `main` and returns the `Cookie` header of its owner, signed in.

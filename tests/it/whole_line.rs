@@ -13,8 +13,10 @@ use tillwatch::intake::Intake;
 use tillwatch::jobs::fold::{Installed, fold_waiting};
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
 use tillwatch::lake::{FileSet, Lake};
-use tillwatch::store::{Database, FoldCommit, InboxWriter, StoreDraft};
+use tillwatch::store::{Database, DatabaseAddress, FoldCommit, InboxWriter, StoreDraft};
 use tillwatch::telemetry::Metrics;
+
+use crate::engines::{Postgres, database_in};
 
 /// A data folder with one store, its door and its fold.
 pub struct Line {
@@ -25,6 +27,7 @@ pub struct Line {
     fold: Fold,
     pub clock: Arc<FixedClock>,
     pub folder: tempfile::TempDir,
+    _postgres: Option<Postgres>,
 }
 
 impl Line {
@@ -32,7 +35,8 @@ impl Line {
         let folder = tempfile::tempdir().unwrap();
         let now: Instant = "2026-11-24T12:00:00Z".parse().unwrap();
         let clock = Arc::new(FixedClock::at(now));
-        let database = Database::open(&folder.path().join("tillwatch.db")).await.unwrap();
+        let (address, postgres) = database_in(folder.path());
+        let database = Database::open(DatabaseAddress::parse(&address).unwrap()).await.unwrap();
         let organisation = database.insert_organisation("Shops", now).await.unwrap();
         let draft = StoreDraft {
             organisation,
@@ -51,7 +55,16 @@ impl Line {
         let lake = Lake::open(&folder.path().join("lake")).unwrap();
         let snapshots = Arc::new(SnapshotCell::new(database.load_snapshot().await.unwrap()));
         let context = JobContext { database, clock: clock.clone(), snapshots, metrics };
-        Self { store, intake, context, fold: Fold::new(lake.clone()), lake, clock, folder }
+        Self {
+            store,
+            intake,
+            context,
+            fold: Fold::new(lake.clone()),
+            lake,
+            clock,
+            folder,
+            _postgres: postgres,
+        }
     }
 
     pub async fn fold_until_empty(&self) {

@@ -1,1 +1,0 @@
-delete from setup_token where id = 1
