@@ -3,6 +3,8 @@
 use std::io::Read;
 
 use actix_web::test::{TestRequest, call_and_read_body, call_service, read_body, read_body_json};
+use tillwatch::domain::Stream;
+use tillwatch::store::InboxBatch;
 
 use crate::app;
 use crate::service::TestService;
@@ -24,10 +26,9 @@ async fn a_service_with_an_open_database_is_ready_and_says_of_what() {
 async fn data_that_waits_too_long_for_the_fold_makes_it_unready() {
     let service = TestService::start().await;
     let app = app!(service);
-    let mut write = service.state.database.begin_write().await.unwrap();
     let received_at = service.state.clock.now();
-    write.append_batch(tillwatch::domain::Stream::Transactions, 1, b"x", received_at).await.unwrap();
-    write.commit().await.unwrap();
+    let batch = InboxBatch { stream: Stream::Transactions, rows: 1, arrow_ipc: b"x", received_at };
+    service.state.database.append_group(&[batch]).await.unwrap();
     service.clock.advance(chrono::TimeDelta::minutes(3));
     let answer = call_service(&app, TestRequest::get().uri("/readyz").to_request()).await;
     assert_eq!(answer.status(), 503);

@@ -4,7 +4,7 @@ use actix_web::test::{TestRequest, call_service, read_body};
 use chrono::TimeDelta;
 use tillwatch::analytics::{Freshness, Snapshot};
 use tillwatch::domain::{Stream, Word};
-use tillwatch::store::TaskRun;
+use tillwatch::store::{InboxBatch, TaskRun};
 
 use crate::app;
 use crate::service::TestService;
@@ -51,9 +51,8 @@ async fn the_status_page_tells_failing_jobs_backlog_and_freshness_apart() {
     }
     assert_eq!(ask("/s/nobodys/status").await.0, 404);
 
-    let mut write = state.database.begin_write().await.unwrap();
-    let seq = write.append_batch(Stream::Transactions, 12, b"x", now).await.unwrap();
-    write.commit().await.unwrap();
+    let batch = InboxBatch { stream: Stream::Transactions, rows: 12, arrow_ipc: b"x", received_at: now };
+    let seq = state.database.append_group(&[batch]).await.unwrap()[0].1;
     service.clock.advance(TimeDelta::minutes(5));
     let (_, html) = ask("/s/all/status").await;
     assert!(html.contains("<span class=\"tag warn\">Inbox</span> 1 batch with 12 rows wait"), "{html}");
