@@ -308,16 +308,30 @@ fn parse_stream(text: &str, seq: i64) -> Result<Stream, StoreError> {
 mod tests {
     use chrono::TimeDelta;
 
+    use super::super::testing::on_both_engines;
     use super::*;
 
-    #[tokio::test]
-    async fn a_batch_set_aside_waits_until_it_is_released_and_is_never_purged() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("t.db")).await.unwrap();
+    on_both_engines!(
+        a_batch_set_aside_waits_until_it_is_released_and_is_never_purged,
+        a_group_that_is_sent_again_is_found_and_not_doubled
+    );
+
+    async fn a_group_that_is_sent_again_is_found_and_not_doubled(database: Database) {
+        let now = instant_from_ms(0);
+        let lines = InboxBatch { stream: Stream::LedgerLines, rows: 3, arrow_ipc: b"x", received_at: now };
+        let group = [lines, InboxBatch { stream: Stream::Transactions, ..lines }];
+        let token = GroupToken::random().unwrap();
+        let first = database.try_append(&token, &group).await.unwrap();
+        assert_eq!(database.try_append(&token, &group).await.unwrap(), first);
+        assert_eq!(database.waiting_batches(10).await.unwrap().len(), 2);
+        database.append_group(&group).await.unwrap();
+        assert_eq!(database.waiting_batches(10).await.unwrap().len(), 4);
+    }
+
+    async fn a_batch_set_aside_waits_until_it_is_released_and_is_never_purged(database: Database) {
         let now = instant_from_ms(1_700_000_000_000);
-        let mut write = database.begin_write().await.unwrap();
-        let seq = write.append_batch(Stream::LedgerLines, 3, b"x", now).await.unwrap();
-        write.commit().await.unwrap();
+        let batch = InboxBatch { stream: Stream::LedgerLines, rows: 3, arrow_ipc: b"x", received_at: now };
+        let seq = database.append_group(&[batch]).await.unwrap()[0].1;
         assert!(database.hold_batch(seq, "damaged", now).await.unwrap());
         assert!(!database.hold_batch(seq, "again", now).await.unwrap(), "held already");
         assert!(database.waiting_batches(10).await.unwrap().is_empty());

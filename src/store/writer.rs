@@ -177,13 +177,16 @@ async fn encode_and_commit(
             .collect::<Result<Vec<_>, crate::lake::FrameError>>()
     })
     .await??;
-    let batch = |(stream, rows, bytes, received_at): &'_ (Stream, usize, Vec<u8>, Instant)| InboxBatch {
-        stream: *stream,
-        rows: *rows,
-        arrow_ipc: bytes,
-        received_at: *received_at,
-    };
-    Ok(database.append_group(&encoded.iter().map(batch).collect::<Vec<_>>()).await?)
+    let batches: Vec<InboxBatch<'_>> = encoded
+        .iter()
+        .map(|(stream, rows, bytes, received_at)| InboxBatch {
+            stream: *stream,
+            rows: *rows,
+            arrow_ipc: bytes,
+            received_at: *received_at,
+        })
+        .collect();
+    Ok(database.append_group(&batches).await?)
 }
 
 #[derive(Debug, thiserror::Error)]
