@@ -49,7 +49,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let secret = folder.secret()?;
     let database = Database::open_with(&config.database, config.durability)
         .await
-        .with_context(|| format!("opening the database {}", config.database))?;
+        .with_context(|| format!("opening the database {}", config.database))?
+        .breaking(config.sabotage)
+        .await?;
     let snapshot = database.load_snapshot().await.context("reading the rollups")?;
     let metrics = Arc::new(Metrics::new().context("defining the metrics")?);
     metrics.set_intake_queue_capacity(QUEUE_ROWS_MAX);

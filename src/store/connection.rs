@@ -7,6 +7,8 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
+use crate::domain::{Promise, Sabotage};
+
 use super::statement::statement;
 use super::{DatabaseAddress, StoreError, postgres, sqlite};
 
@@ -29,6 +31,7 @@ pub struct Database {
     readers: Arc<Readers>,
     /// Bytes on disk when PostgreSQL was last asked.
     size_bytes: Arc<AtomicU64>,
+    sabotage: Sabotage,
 }
 
 /// The connections that write: one for SQLite, which has one writer anyway.
@@ -90,7 +93,26 @@ impl Database {
                 (Engine::Postgres(writers), Readers::Postgres(readers))
             }
         };
-        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default() })
+        let sabotage = Sabotage::default();
+        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default(), sabotage })
+    }
+
+    /// The same database, with these promises broken.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn breaking(self, sabotage: Sabotage) -> Result<Self, StoreError> {
+        if sabotage.breaks(Promise::CommitsSynced)
+            && let Engine::Sqlite { writer, .. } = &self.engine
+        {
+            writer.acquire().await?.execute("pragma synchronous = normal").await?;
+        }
+        Ok(Self { sabotage, ..self })
+    }
+
+    /// The promises that are broken on purpose.
+    pub(super) const fn sabotage(&self) -> Sabotage {
+        self.sabotage
     }
 
     /// Opens a database that is there, to look at it: nothing is created, migrated or written.
@@ -108,7 +130,7 @@ impl Database {
                 (Engine::Postgres(writers), Readers::Postgres(readers))
             }
         };
-        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default() })
+        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default(), sabotage: Sabotage::default() })
     }
 
     /// The file of an SQLite database.
@@ -137,7 +159,7 @@ impl Database {
             }
         };
         // From here on, whoever drops this future drops the transaction, and that closes the connection.
-        let mut transaction = WriteTransaction { connection: Some(connection) };
+        let mut transaction = WriteTransaction { connection: Some(connection), sabotage: self.sabotage };
         transaction.connection().run(begin).await?;
         Ok(transaction)
     }
@@ -312,6 +334,7 @@ impl PostgresConnection {
 #[derive(Debug)]
 pub struct WriteTransaction {
     connection: Option<Connection>,
+    pub(super) sabotage: Sabotage,
 }
 
 impl WriteTransaction {
@@ -334,14 +357,7 @@ impl WriteTransaction {
             // A time limit that strikes while a standby is waited for would answer "committed" without it.
             Connection::Postgres(_) => "set local statement_timeout = 0; commit",
         };
-        if let Err(error) = self.connection().run(commit).await {
-            if error.is_a_lying_disk() {
-                // Whoever commits, the inbox or a fold: a later sync could succeed without the lost pages.
-                tracing::error!(%error, "the disk or the database file cannot be trusted; stopping at once");
-                std::process::abort();
-            }
-            return Err(error);
-        }
+        self.connection().run(commit).await.inspect_err(sqlite::stop_if_the_disk_lies)?;
         // Only a committed connection goes back to the pool: `drop` below closes every other one.
         drop(self.connection.take());
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 
 use crate::analytics::{DayBlock, Freshness, Quarantined, Snapshot};
-use crate::domain::{Instant, StoreId, Stream, Word, instant_from_ms};
+use crate::domain::{Instant, Promise, StoreId, Stream, Word, instant_from_ms};
 use crate::lake::{FileSet, LakeFile, SupersededRows};
 
 use super::statement::statement;
@@ -89,6 +89,13 @@ impl Database {
         let mut write = self.begin_write().await?;
         let version = write.apply_fold(fold).await?;
         write.commit().await?;
+        if self.sabotage().breaks(Promise::RollupsWithFiles) {
+            // Long enough to be killed in.
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            let mut write = self.begin_write().await?;
+            write.commit_rollups(fold, version).await?;
+            write.commit().await?;
+        }
         Ok(version)
     }
 }
@@ -125,7 +132,9 @@ impl WriteTransaction {
                 .await?;
         }
         self.commit_files(fold, version).await?;
-        self.commit_rollups(fold, version).await?;
+        if !self.sabotage.breaks(Promise::RollupsWithFiles) {
+            self.commit_rollups(fold, version).await?;
+        }
         Ok(version)
     }
 

@@ -247,6 +247,15 @@ fn file_system_of(folder: &Path, mountinfo: &str) -> Option<String> {
     found.map(|(_, kind)| kind.to_owned())
 }
 
+/// Ends the process when the disk or the database file cannot be trusted any more: a later sync could succeed without
+/// the lost pages.
+pub(super) fn stop_if_the_disk_lies(error: &StoreError) {
+    if error.is_a_lying_disk() {
+        tracing::error!(%error, "the disk or the database file cannot be trusted; stopping at once");
+        std::process::abort();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Database, statement::statement};

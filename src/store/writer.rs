@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::domain::{Instant, Stream};
+use crate::domain::{Instant, Promise, Sabotage, Stream};
 use crate::lake::{BATCH_ROWS_MAX, Rows, encode_batch};
 
 use super::{Database, InboxBatch, StoreError};
@@ -23,6 +23,7 @@ const GROUP_SUBMISSIONS_MAX: usize = 4_096;
 pub struct InboxWriter {
     sender: mpsc::UnboundedSender<Submission>,
     load: Arc<Load>,
+    sabotage: Sabotage,
 }
 
 #[derive(Debug, Default)]
@@ -59,8 +60,9 @@ impl InboxWriter {
         // Bounded by rows and bytes in `reserve`, not by the number of messages.
         let (sender, receiver) = mpsc::unbounded_channel();
         let load = Arc::<Load>::default();
+        let sabotage = database.sabotage();
         let task = tokio::spawn(write_groups(database, receiver, Arc::clone(&load)));
-        (Self { sender, load }, task)
+        (Self { sender, load, sabotage }, task)
     }
 
     /// Commits rows of one stream and returns the sequence number of their inbox batch, once they are on disk.
@@ -71,6 +73,9 @@ impl InboxWriter {
         self.reserve(rows.len(), bytes)?;
         let (done, committed) = oneshot::channel();
         self.sender.send(Submission { rows, bytes, received_at, done }).map_err(|_| Refused::Stopping)?;
+        if self.sabotage.breaks(Promise::CommitBeforeAnswer) {
+            return Ok(0);
+        }
         committed.await.map_err(|_| Refused::Stopping)?
     }
 
@@ -199,11 +204,9 @@ enum WriteError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// Ends the process on an I/O error or a corrupt file: a later sync could succeed without the lost pages.
+/// Ends the process when the disk under the database failed.
 fn stop_if_the_disk_lies(error: &WriteError) {
-    let WriteError::Store(error) = error else { return };
-    if error.is_a_lying_disk() {
-        tracing::error!("the disk or the database file cannot be trusted; stopping at once");
-        std::process::abort();
+    if let WriteError::Store(error) = error {
+        super::sqlite::stop_if_the_disk_lies(error);
     }
 }
