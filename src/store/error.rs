@@ -64,4 +64,18 @@ impl StoreError {
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
+
+    /// True when the database cannot be reached or is ending or starting: nothing is wrong with what was asked, and
+    /// asking again helps.
+    pub fn is_away(&self) -> bool {
+        let Self::Unavailable(cause) = self else { return false };
+        match cause {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+            // PostgreSQL: connection lost, too many of them, shutting down, starting up.
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) && code.len() == 5
+            }),
+            _ => false,
+        }
+    }
 }

@@ -69,6 +69,10 @@ impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(_) => Self::Conflict,
+            away if away.is_away() => {
+                tracing::error!(error = %away, "a request met a database that is away");
+                Self::Unavailable { retry_after_s: BUSY_RETRY_S }
+            }
             other => Self::Internal(other.into()),
         }
     }
