@@ -40,8 +40,8 @@ impl Postgres {
     /// A fresh database; `None`, said visibly, where PostgreSQL is not installed.
     pub fn fresh() -> Option<Self> {
         let bin = binaries()?;
-        let server =
-            if std::env::var_os(SHARED).is_some() { None } else { Some(PostgresServer::start(&bin)) };
+        let alone = std::env::var_os(SHARED).is_none();
+        let server = alone.then(|| PostgresServer::start(&bin, &std::env::temp_dir(), &[]));
         let folder = server.as_ref().map_or_else(
             || PathBuf::from(std::env::var_os(SHARED).unwrap_or_default()),
             |server| server.folder.clone(),
@@ -75,8 +75,13 @@ impl Postgres {
 
     /// A fresh database on a server that no other test uses.
     pub fn alone() -> Option<Self> {
+        Self::alone_in(&std::env::temp_dir(), &[])
+    }
+
+    /// The same with its files below this folder, which `postgres` must be able to enter, and with these settings.
+    pub fn alone_in(place: &Path, settings: &'static [&'static str]) -> Option<Self> {
         let bin = binaries()?;
-        let server = PostgresServer::start(&bin);
+        let server = PostgresServer::start(&bin, place, settings);
         let folder = server.folder.clone();
         psql(&bin, &folder, "create database alone encoding 'UTF8' template template0");
         Some(Self { folder, name: "alone".to_owned(), server: Some(server) })
@@ -98,13 +103,14 @@ impl Drop for Postgres {
 pub struct PostgresServer {
     bin: PathBuf,
     folder: PathBuf,
+    settings: &'static [&'static str],
     child: Option<Child>,
 }
 
 impl PostgresServer {
-    fn start(bin: &Path) -> Self {
+    fn start(bin: &Path, place: &Path, settings: &'static [&'static str]) -> Self {
         let made = MADE.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("tillwatch-pg-{}-{made}", std::process::id()));
+        let folder = place.join(format!("tillwatch-pg-{}-{made}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
         if let Some((user, group)) = postgres_user() {
@@ -121,7 +127,7 @@ impl PostgresServer {
         ]);
         let made = initdb.arg(folder.join("data")).output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = Self { bin: bin.to_owned(), folder, child: None };
+        let mut server = Self { bin: bin.to_owned(), folder, settings, child: None };
         server.run();
         server
     }
@@ -130,7 +136,8 @@ impl PostgresServer {
     pub fn run(&mut self) {
         let mut command = as_postgres(&self.bin.join("postgres"));
         command.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
-        for setting in ["listen_addresses=", "max_connections=200", "shared_buffers=64MB"] {
+        let usual = ["listen_addresses=", "max_connections=200", "shared_buffers=64MB"];
+        for setting in usual.iter().chain(self.settings) {
             command.arg("-c").arg(setting);
         }
         let log = fs::File::create(self.folder.join("log")).unwrap();

@@ -11,7 +11,6 @@ mod engines;
 mod fold_equals_rebuild;
 mod imports;
 mod inventory;
-mod kill;
 mod layout;
 mod live;
 mod online_retail;
