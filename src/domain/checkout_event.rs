@@ -56,28 +56,29 @@ impl Step {
 
 /// One step of one shopper.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CheckoutEvent {
-    pub event_id: String,
+pub struct CheckoutEvent<T = String> {
+    pub event_id: T,
+    #[serde(serialize_with = "super::instant_text::serialize")]
     pub time: Instant,
     pub store: StoreId,
-    pub session_id: String,
+    pub session_id: T,
     /// Keyed hash, 32 hex digits.
-    pub visitor: Option<String>,
+    pub visitor: Option<T>,
     pub step: Step,
-    pub order_id: Option<String>,
+    pub order_id: Option<T>,
     pub currency: Option<Currency>,
     /// Minor units of `currency`.
     pub value: Option<i64>,
     pub methods_offered: Vec<Word>,
     pub method: Option<Word>,
-    pub promotion: Option<String>,
-    pub source: Option<String>,
-    pub campaign: Option<String>,
-    pub device: Option<String>,
+    pub promotion: Option<T>,
+    pub source: Option<T>,
+    pub campaign: Option<T>,
+    pub device: Option<T>,
     pub dwell_ms: Option<i64>,
     pub autofilled: Option<bool>,
-    pub field_error: Option<String>,
-    pub items: Vec<Item>,
-    pub attributes: Vec<(String, String)>,
+    pub field_error: Option<T>,
+    pub items: Vec<Item<T>>,
+    pub attributes: Vec<(T, T)>,
     pub test: bool,
 }

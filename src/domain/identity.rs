@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -18,17 +19,17 @@ pub struct RecordKey {
 impl RecordKey {
     /// The identity of a record of `store` with this account, kind, id and UTC day.
     pub fn of(store: StoreId, account: &str, kind: &str, id: &str, day: NaiveDate) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&store.0.to_le_bytes());
-        for part in [account, kind, id] {
-            // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        hasher.update(&chrono::Datelike::num_days_from_ce(&day).to_le_bytes());
-        let bytes = hasher.finalize();
-        let (high, low) = split(bytes.as_bytes());
-        Self { high, low }
+        with_scratch(|bytes| {
+            bytes.extend_from_slice(&store.0.to_le_bytes());
+            for part in [account, kind, id] {
+                // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+                bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+                bytes.extend_from_slice(part.as_bytes());
+            }
+            bytes.extend_from_slice(&chrono::Datelike::num_days_from_ce(&day).to_le_bytes());
+            let (high, low) = split(blake3::hash(bytes).as_bytes());
+            Self { high, low }
+        })
     }
 
     /// The identity of a witness: a row that another feed than the account's source of record brought. It must never
@@ -76,8 +77,29 @@ fn split(bytes: &[u8; 32]) -> (u64, u64) {
     reason = "a hash of nothing would make two different rows identical in silence"
 )]
 pub fn row_hash(record: &impl Serialize) -> u64 {
-    let bytes = postcard::to_allocvec(record).expect("records have no part that cannot be written");
-    split(blake3::hash(&bytes).as_bytes()).0
+    with_scratch(|bytes| {
+        let written = postcard::to_extend(record, std::mem::take(bytes));
+        *bytes = written.expect("records have no part that cannot be written");
+        split(blake3::hash(bytes).as_bytes()).0
+    })
+}
+
+/// Bytes of the scratch of a thread that are kept: nearly every row's canonical form is smaller.
+const SCRATCH_BYTES_KEPT: usize = 16 << 10;
+
+/// Lends an empty buffer that this thread uses again and again: several hashes are made of every row.
+fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    thread_local! {
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    SCRATCH.with(|scratch| {
+        let mut bytes = scratch.take();
+        bytes.clear();
+        let made = work(&mut bytes);
+        bytes.shrink_to(SCRATCH_BYTES_KEPT);
+        scratch.set(bytes);
+        made
+    })
 }
 
 #[cfg(test)]

@@ -75,26 +75,29 @@ impl Direction {
 ///
 /// Amounts are minor units of `currency`; `None` is "not known".
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LedgerLine {
-    pub line_id: String,
+pub struct LedgerLine<T = String> {
+    pub line_id: T,
+    #[serde(serialize_with = "super::instant_text::serialize")]
     pub posted_at: Instant,
     /// The source's own day (Beijing for WeChat Pay and Alipay).
     pub source_day: Option<chrono::NaiveDate>,
     pub store: StoreId,
     /// The provider's merchant id, or `default`.
-    pub account: String,
+    pub account: T,
     pub provider: Option<Word>,
     pub status: Status,
+    #[serde(serialize_with = "super::instant_text::serialize_some")]
     pub completed_at: Option<Instant>,
+    #[serde(serialize_with = "super::instant_text::serialize_some")]
     pub updated_at: Option<Instant>,
-    pub operator: Option<String>,
-    pub terminal: Option<String>,
+    pub operator: Option<T>,
+    pub terminal: Option<T>,
     pub scene: Option<Scene>,
     pub list_amount: Option<i64>,
     pub discount_merchant: Option<i64>,
     pub discount_platform: Option<i64>,
-    pub category: Option<String>,
-    pub attributes: Vec<(String, String)>,
+    pub category: Option<T>,
+    pub attributes: Vec<(T, T)>,
     pub kind: LedgerKind,
     pub direction: Direction,
     pub currency: Currency,
@@ -105,23 +108,23 @@ pub struct LedgerLine {
     /// Signed: what the line adds to the shop's balance.
     pub net: Option<i64>,
     /// As printed, e.g. `0.60%`.
-    pub fee_rate: Option<String>,
+    pub fee_rate: Option<T>,
     pub settle_currency: Option<Currency>,
     pub settle_amount: Option<i64>,
-    pub exchange_rate: Option<String>,
-    pub provider_transaction_id: Option<String>,
-    pub parent_transaction_id: Option<String>,
-    pub order_id: Option<String>,
-    pub payout_id: Option<String>,
+    pub exchange_rate: Option<T>,
+    pub provider_transaction_id: Option<T>,
+    pub parent_transaction_id: Option<T>,
+    pub order_id: Option<T>,
+    pub payout_id: Option<T>,
     pub method: Option<Word>,
-    pub method_detail: MethodDetail,
+    pub method_detail: MethodDetail<T>,
     /// Keyed hash, 32 hex digits.
-    pub customer: Option<String>,
-    pub description: Option<String>,
+    pub customer: Option<T>,
+    pub description: Option<T>,
     /// SHA-256 of the file, hex. Where a line was read is not part of what it says: the same line in two files is
     /// one and the same row, so neither this nor the number enters `row_hash`.
     #[serde(skip)]
-    pub file: Option<String>,
+    pub file: Option<T>,
     #[serde(skip)]
     pub line_number: Option<i64>,
     pub test: bool,

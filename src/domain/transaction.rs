@@ -35,12 +35,14 @@ impl Stream {
 
 /// One payment attempt, refund or dispute, in its latest state. Fields and their meaning: `RECORDS` in the README.
 ///
-/// Amounts other than `amount` are minor units of its currency; `None` is "not known", never 0.
+/// Amounts other than `amount` are minor units of its currency; `None` is "not known", never 0. `T` is what its texts
+/// are: owned, or (between a request's body and the columns) borrowed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Transaction {
+pub struct Transaction<T = String> {
     /// The sender's id of this attempt, refund or dispute; 1 to 128 characters.
-    pub transaction_id: String,
+    pub transaction_id: T,
     /// When the attempt began. Part of the identity: never changes.
+    #[serde(serialize_with = "super::instant_text::serialize")]
     pub created_at: Instant,
     pub kind: Kind,
     pub status: Status,
@@ -48,33 +50,37 @@ pub struct Transaction {
     pub amount: Money,
     pub store: StoreId,
     /// Merchant account; `default` when not given.
-    pub account: String,
+    pub account: T,
     pub provider: Option<Word>,
     pub method: Option<Word>,
     pub aggregator: Option<Word>,
-    pub method_detail: MethodDetail,
+    pub method_detail: MethodDetail<T>,
     pub scene: Option<Scene>,
-    pub device: Option<String>,
-    pub operator: Option<String>,
-    pub terminal: Option<String>,
-    pub shift: Option<String>,
-    pub source: Option<String>,
-    pub campaign: Option<String>,
-    pub promotion: Option<String>,
-    pub order_id: Option<String>,
-    pub payment_id: Option<String>,
+    pub device: Option<T>,
+    pub operator: Option<T>,
+    pub terminal: Option<T>,
+    pub shift: Option<T>,
+    pub source: Option<T>,
+    pub campaign: Option<T>,
+    pub promotion: Option<T>,
+    pub order_id: Option<T>,
+    pub payment_id: Option<T>,
     pub attempt: Option<u32>,
-    pub parent_transaction_id: Option<String>,
-    pub provider_transaction_id: Option<String>,
-    pub subscription_id: Option<String>,
+    pub parent_transaction_id: Option<T>,
+    pub provider_transaction_id: Option<T>,
+    pub subscription_id: Option<T>,
+    #[serde(serialize_with = "super::instant_text::serialize_some")]
     pub submitted_at: Option<Instant>,
+    #[serde(serialize_with = "super::instant_text::serialize_some")]
     pub authorized_at: Option<Instant>,
+    #[serde(serialize_with = "super::instant_text::serialize_some")]
     pub completed_at: Option<Instant>,
     pub settled_on: Option<chrono::NaiveDate>,
     /// The version: a row with it beats rows without.
+    #[serde(serialize_with = "super::instant_text::serialize_some")]
     pub updated_at: Option<Instant>,
-    pub failure_code: Option<String>,
-    pub failure_message: Option<String>,
+    pub failure_code: Option<T>,
+    pub failure_message: Option<T>,
     pub failure_class: Option<FailureClass>,
     pub list_amount: Option<i64>,
     pub discount_merchant: Option<i64>,
@@ -84,42 +90,42 @@ pub struct Transaction {
     pub fee: Option<i64>,
     pub fee_refunded: Option<i64>,
     /// Keyed hash, 32 hex digits.
-    pub customer: Option<String>,
+    pub customer: Option<T>,
     /// Keyed hash, 32 hex digits.
-    pub payment_fingerprint: Option<String>,
+    pub payment_fingerprint: Option<T>,
     /// Keyed hash, 32 hex digits.
-    pub ip: Option<String>,
-    pub items: Vec<Item>,
-    pub risk: Risk,
+    pub ip: Option<T>,
+    pub items: Vec<Item<T>>,
+    pub risk: Risk<T>,
     /// Up to 32 pairs, sorted by key.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(T, T)>,
     pub test: bool,
 }
 
 /// What exactly the shopper paid with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct MethodDetail {
-    pub bank: Option<String>,
-    pub card_brand: Option<String>,
+pub struct MethodDetail<T = String> {
+    pub bank: Option<T>,
+    pub card_brand: Option<T>,
     /// `debit`, `credit` …
-    pub funding: Option<String>,
-    pub wallet: Option<String>,
+    pub funding: Option<T>,
+    pub wallet: Option<T>,
 }
 
 /// What an outside risk service said.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Risk {
+pub struct Risk<T = String> {
     pub score: Option<i64>,
-    pub verdict: Option<String>,
-    pub outcome: Option<String>,
+    pub verdict: Option<T>,
+    pub outcome: Option<T>,
 }
 
 /// One line of a basket.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Item {
-    pub sku: Option<String>,
-    pub name: Option<String>,
-    pub category: Option<String>,
+pub struct Item<T = String> {
+    pub sku: Option<T>,
+    pub name: Option<T>,
+    pub category: Option<T>,
     /// May be negative (a returned line).
     pub quantity: Decimal,
     /// Major units, exact.

@@ -1,12 +1,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::api::{self, ApiRecord, BODY_BYTES_MAX, Judge, RowContext, RowError};
+use super::received::{Arriving, Received};
 use crate::domain::{
     CheckoutEvent, Clock, Instant, LedgerLine, StoreId, Stored, Transaction, Word, row_hash,
 };
-use crate::lake::{BATCH_ROWS_MAX, Rows, StreamRecord};
-use crate::store::{Database, InboxWriter, Refused, StoreError};
-use crate::telemetry::{Arrival, Metrics};
+use crate::lake::{BATCH_ROWS_MAX, BatchBuilder, EncodedRows, FrameError, Incoming, StreamRecord};
+use crate::store::{
+    Database, InboxWriter, Load, Parcel, QUEUE_ROWS_MAX, Refused, Room, SHARE_BYTES_MIN, SHARE_ROWS_MIN,
+    Share, Shares, StoreError,
+};
+use crate::telemetry::{Arrivals, Metrics};
 
 use super::gate::IntakeGate;
 
@@ -14,8 +19,20 @@ use super::gate::IntakeGate;
 pub const ACCOUNTS_PER_STORE_MAX: i64 = 1_000;
 /// Seconds after which a refused sender should try again.
 const RETRY_AFTER_S: u64 = 2;
-/// What one row is taken to weigh in the queue where its size on the wire is not known (a bill's line).
+/// What one row is taken to weigh in the queue before it is encoded.
 const ROW_BYTES_GUESS: usize = 600;
+/// Bytes of all bodies that are being read or judged at one time.
+pub const BODIES_BYTES_MAX: usize = 256 << 20;
+/// The room for bodies, shared as the queue is: a sender may have one of the largest under way in any case.
+const BODIES: Room = Room {
+    all: Load { rows: usize::MAX, bytes: BODIES_BYTES_MAX },
+    reserve: Load { rows: 0, bytes: BODIES_BYTES_MAX / 4 },
+    least: Load { rows: usize::MAX, bytes: SHARE_BYTES_MIN },
+};
+// A sender's share of the queue and of the room for bodies holds a maximal batch.
+const _: () = assert!(api::BATCH_ROWS_MAX <= SHARE_ROWS_MIN && BODY_BYTES_MAX < SHARE_BYTES_MIN);
+/// Rows that are judged and encoded at once: few enough to stay in the processor's cache.
+const CHUNK_ROWS: usize = 64;
 
 /// The one door to the inbox. Every way in (API, bills, webhooks) ends here, so all are counted alike.
 pub struct Intake {
@@ -24,8 +41,19 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     /// The feed that is counted, by store and account; a copy of the table, which only grows.
-    sources: RwLock<HashMap<(StoreId, String), Word>>,
+    sources: RwLock<Sources>,
+    bodies: Shares,
     gate: IntakeGate,
+}
+
+/// Feeds by store and account.
+type Sources = HashMap<StoreId, HashMap<String, Word>>;
+
+/// Good rows of a body, ready for the inbox.
+#[derive(Debug)]
+pub struct Encoded {
+    rows: EncodedRows,
+    arrivals: Arrivals,
 }
 
 /// Rows that are durable.
@@ -68,7 +96,15 @@ impl Intake {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { database, writer, clock, metrics, sources: RwLock::default(), gate: IntakeGate::default() }
+        Self {
+            database,
+            writer,
+            clock,
+            metrics,
+            sources: RwLock::default(),
+            bodies: Shares::of(BODIES),
+            gate: IntakeGate::default(),
+        }
     }
 
     /// What shuts this door while the disk is full.
@@ -86,22 +122,7 @@ impl Intake {
         feed: Word,
         rows: Vec<Transaction>,
     ) -> Result<Accepted, IntakeError> {
-        let now = self.clock.now();
-        let arrivals = rows
-            .iter()
-            .map(|row| Arrival {
-                provider: row.provider,
-                kind: row.kind.as_str(),
-                told_at: row.updated_at.or(row.completed_at).unwrap_or(row.created_at),
-                live: true,
-            })
-            .collect();
-        let mut stored = Vec::with_capacity(rows.len());
-        for row in rows {
-            let source = self.source_of_record(row.store, &row.account, feed, now).await?;
-            stored.push(store_row(row, feed, source != feed, now));
-        }
-        self.append(Rows::Transactions(stored), arrivals, now).await
+        self.accept(feed, rows).await
     }
 
     /// Makes ledger lines durable.
@@ -113,18 +134,7 @@ impl Intake {
         feed: Word,
         rows: Vec<LedgerLine>,
     ) -> Result<Accepted, IntakeError> {
-        let now = self.clock.now();
-        let arrivals = rows
-            .iter()
-            .map(|row| Arrival {
-                provider: row.provider,
-                kind: "ledger_line",
-                told_at: row.posted_at,
-                live: false,
-            })
-            .collect();
-        let stored = rows.into_iter().map(|row| store_row(row, feed, false, now)).collect();
-        self.append(Rows::LedgerLines(stored), arrivals, now).await
+        self.accept(feed, rows).await
     }
 
     /// Makes checkout events durable.
@@ -136,18 +146,108 @@ impl Intake {
         feed: Word,
         rows: Vec<CheckoutEvent>,
     ) -> Result<Accepted, IntakeError> {
-        let now = self.clock.now();
-        let arrivals = rows
-            .iter()
-            .map(|row| Arrival { provider: None, kind: "checkout_event", told_at: row.time, live: true })
-            .collect();
-        let stored = rows.into_iter().map(|row| store_row(row, feed, false, now)).collect();
-        self.append(Rows::CheckoutEvents(stored), arrivals, now).await
+        self.accept(feed, rows).await
     }
 
-    /// True when so many more rows and bytes may come in now; asked before a body is read.
-    pub fn has_room(&self, rows: usize, bytes: usize) -> bool {
-        self.writer.has_room(rows, bytes)
+    /// Makes rows of any stream durable.
+    ///
+    /// # Errors
+    /// [`IntakeError`]: nothing may be acknowledged.
+    pub async fn accept<R: Received>(&self, feed: Word, rows: Vec<R>) -> Result<Accepted, IntakeError> {
+        self.accept_from(feed, feed, rows).await
+    }
+
+    /// The same of one of several senders of a feed, who share the queue.
+    ///
+    /// # Errors
+    /// [`IntakeError`]: nothing may be acknowledged.
+    pub async fn accept_from<R: Received>(
+        &self,
+        sender: Word,
+        feed: Word,
+        rows: Vec<R>,
+    ) -> Result<Accepted, IntakeError> {
+        let now = self.clock.now();
+        let mut arrivals = Arrivals::at(now);
+        let mut stored = Vec::with_capacity(rows.len());
+        for row in rows {
+            arrivals.add(&row.arrival());
+            let witness =
+                R::HAS_SOURCE && self.source_of_record(row.store(), row.account(), feed, now).await? != feed;
+            stored.push(store_row(row, feed, witness, now));
+        }
+        self.append(sender, Incoming::Rows(R::rows(stored)), &arrivals).await
+    }
+
+    /// Makes rows durable that are encoded already.
+    ///
+    /// # Errors
+    /// [`IntakeError`]: nothing may be acknowledged.
+    pub async fn accept_encoded(&self, sender: Word, encoded: Encoded) -> Result<Accepted, IntakeError> {
+        self.append(sender, Incoming::Encoded(encoded.rows), &encoded.arrivals).await
+    }
+
+    /// Judges the rows of a body and encodes the good ones without keeping any. `None` when a row is of an account
+    /// that was not met before: then its source of record must be found out first, which is [`Intake::accept`]'s.
+    ///
+    /// Takes some microseconds a row: call it on a blocking thread.
+    ///
+    /// # Errors
+    /// [`FrameError`], which no valid row causes.
+    pub fn encode<R: ApiRecord>(
+        &self,
+        feed: Word,
+        rows: &[&[u8]],
+        context: &RowContext<'_>,
+    ) -> Result<Option<(Encoded, Vec<RowError>)>, FrameError> {
+        let now = self.clock.now();
+        let judge = Judge::new(context, rows.len());
+        let (mut arrivals, mut errors) = (Arrivals::at(now), Vec::new());
+        let mut builder = BatchBuilder::default();
+        for (number, chunk) in rows.chunks(CHUNK_ROWS).enumerate() {
+            let mut batch = R::judge_borrowed(chunk, number * CHUNK_ROWS, &judge);
+            errors.append(&mut batch.errors);
+            let Some(stored) = self.store_rows(batch.rows, feed, &mut arrivals) else { return Ok(None) };
+            builder.append(&stored);
+        }
+        Ok(Some((Encoded { rows: builder.finish()?, arrivals }, errors)))
+    }
+
+    /// Rows as they are kept; `None` when an account's source of record is not known here.
+    fn store_rows<R: Arriving>(
+        &self,
+        rows: Vec<R>,
+        feed: Word,
+        arrivals: &mut Arrivals,
+    ) -> Option<Vec<Stored<R>>> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        rows.into_iter()
+            .map(|row| {
+                arrivals.add(&row.arrival());
+                let witness =
+                    R::HAS_SOURCE && *sources.get(&row.store()).and_then(|of| of.get(row.account()))? != feed;
+                Some(store_row(row, feed, witness, arrivals.received_at()))
+            })
+            .collect()
+    }
+
+    /// Room for the body of a request of `sender`, of so many bytes as far as is known; `None` when it is refused now,
+    /// here or in the queue behind.
+    pub fn body_room(&self, sender: Word, bytes: usize) -> Option<Share> {
+        if !self.has_room(sender, bytes.max(1)) {
+            return None;
+        }
+        self.bodies.take(sender, Load { rows: 0, bytes })
+    }
+
+    /// True when a batch of so many bytes of `sender` would find room in the queue now.
+    pub fn has_room(&self, sender: Word, bytes: usize) -> bool {
+        self.writer.has_room(sender, Load { rows: 1, bytes })
+    }
+
+    /// True when nobody finds room any more.
+    pub fn is_full(&self) -> bool {
+        self.queued_rows() >= QUEUE_ROWS_MAX
     }
 
     /// Rows that wait for their commit.
@@ -157,9 +257,9 @@ impl Intake {
 
     async fn append(
         &self,
-        rows: Rows,
-        arrivals: Vec<Arrival>,
-        now: Instant,
+        sender: Word,
+        rows: Incoming,
+        arrivals: &Arrivals,
     ) -> Result<Accepted, IntakeError> {
         let count = rows.len();
         if count == 0 {
@@ -172,7 +272,9 @@ impl Intake {
             return Err(IntakeError::DiskFull);
         }
         let timer = std::time::Instant::now();
-        let answer = self.writer.append(rows, count * ROW_BYTES_GUESS, now).await;
+        let bytes = rows.bytes().unwrap_or(count * ROW_BYTES_GUESS);
+        let parcel = Parcel { rows, sender, bytes, received_at: arrivals.received_at() };
+        let answer = self.writer.append(parcel).await;
         self.metrics.set_intake_queue(self.writer.queued_rows());
         match &answer {
             Ok(_) => self.metrics.database_took("append_batch", timer.elapsed().as_secs_f64()),
@@ -182,7 +284,7 @@ impl Intake {
         }
         match answer {
             Ok(seq) => {
-                self.metrics.records_accepted(&arrivals, now);
+                self.metrics.records_accepted(arrivals);
                 Ok(Accepted { rows: count, inbox_seq: Some(seq) })
             }
             Err(Refused::QueueFull) => Err(IntakeError::QueueFull { retry_after_s: RETRY_AFTER_S }),
@@ -197,8 +299,7 @@ impl Intake {
         feed: Word,
         now: Instant,
     ) -> Result<Word, IntakeError> {
-        let known =
-            |sources: &HashMap<(StoreId, String), Word>| sources.get(&(store, account.to_owned())).copied();
+        let known = |sources: &Sources| sources.get(&store)?.get(account).copied();
         if let Some(source) = known(&self.sources.read().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(source);
         }
@@ -211,7 +312,9 @@ impl Intake {
         self.sources
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert((store, account.to_owned()), source);
+            .entry(store)
+            .or_default()
+            .insert(account.to_owned(), source);
         Ok(source)
     }
 }

@@ -69,9 +69,37 @@ const SECRET_NAMES: [&str; 17] = [
 /// A number already truncated (`411111******1111`) is none. Whoever finds one keeps position and field, never
 /// the text.
 pub fn find_card_number(text: &str) -> Option<Range<usize>> {
-    if text.len() < DIGITS_MIN || (text.is_ascii() && ascii_digits(text) < DIGITS_MIN) {
+    if text.len() < DIGITS_MIN || (text.is_ascii() && !may_hold_one(text.as_bytes())) {
         return None;
     }
+    find_slowly(text)
+}
+
+/// False when there is none for certain: no 13 digits with nothing but separators between them, or only one plain run
+/// of digits that is too long. Nearly every text ends here, random ids too.
+fn may_hold_one(ascii: &[u8]) -> bool {
+    // Digits since the last character that is neither digit nor separator, and the runs that they form.
+    let (mut digits, mut runs, mut after_digit) = (0, 0, false);
+    let is_candidate = |digits, runs| digits >= DIGITS_MIN && (runs > 1 || digits <= DIGITS_MAX);
+    for byte in ascii {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            runs += usize::from(!after_digit);
+            after_digit = true;
+            continue;
+        }
+        after_digit = false;
+        if !is_separator(char::from(*byte)) {
+            if is_candidate(digits, runs) {
+                return true;
+            }
+            (digits, runs) = (0, 0);
+        }
+    }
+    is_candidate(digits, runs)
+}
+
+fn find_slowly(text: &str) -> Option<Range<usize>> {
     let mut after_digit = false;
     for (start, character) in text.char_indices() {
         let is_digit = digit_of(character).is_some();
@@ -96,10 +124,6 @@ pub fn names_card_secret(name: &str) -> bool {
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
     SECRET_NAMES.contains(&plain.as_str())
-}
-
-fn ascii_digits(text: &str) -> usize {
-    text.bytes().map(|byte| usize::from(byte.is_ascii_digit())).sum()
 }
 
 /// Length in bytes of the card number that `text`, which begins with a digit, begins with.
@@ -184,6 +208,8 @@ fn has_check_digit(digits: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -244,6 +270,25 @@ mod tests {
         ] {
             assert!(!holds_card_number(text), "{text}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_look_overlooks_none(text in "([0-9]{1,9}|[ ._-]{0,2}|[a-f]|4111111111111111|62){0,12}") {
+            prop_assert!(text.is_ascii());
+            if find_slowly(&text).is_some() {
+                prop_assert!(may_hold_one(text.as_bytes()), "{}", text);
+            }
+            prop_assert_eq!(find_card_number(&text), find_slowly(&text));
+        }
+    }
+
+    #[test]
+    fn random_ids_are_passed_at_a_glance() {
+        for id in ["2026112422001412341234567890", "a81f0c93774be2d05617f3c28891d4e6"] {
+            assert!(!may_hold_one(id.as_bytes()), "{id}");
+        }
+        assert!(may_hold_one(b"4111-1111 1111.1111"));
     }
 
     #[test]

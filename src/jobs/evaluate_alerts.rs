@@ -59,7 +59,7 @@ impl EvaluateAlerts {
             batches: backlog.batches,
             rows: backlog.rows,
             oldest: backlog.oldest,
-            queue_full: self.intake.as_ref().is_some_and(|intake| !intake.has_room(1, 1)),
+            queue_full: self.intake.as_ref().is_some_and(|intake| intake.is_full()),
         })
     }
 

@@ -2,11 +2,11 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::{
-    CheckoutEvent, Instant, Item, LedgerLine, MethodDetail, RecordKey, StoreId, Stored, Stream, Transaction,
-    Word,
+    CheckoutEvent, Instant, Item, LedgerLine, MethodDetail, RecordKey, StoreId, Stored, Stream, Text,
+    Transaction, Word,
 };
 
-use super::columns::{Columns, Frame, FrameError};
+use super::columns::Columns;
 
 /// Millionths: quantities in sums.
 pub const MICRO: i64 = 1_000_000;
@@ -21,15 +21,18 @@ fn word(word: Option<Word>) -> Option<&'static str> {
 
 /// What groups the attempts of one payment: a hash of store, account and `payment_id`, else `order_id`, else the
 /// attempt itself.
-pub fn group_hash(transaction: &Transaction, key: RecordKey) -> u64 {
+pub fn group_hash<T: Text>(transaction: &Transaction<T>, key: RecordKey) -> u64 {
     let Some(group) = transaction.payment_id.as_deref().or(transaction.order_id.as_deref()) else {
         return key.high;
     };
-    crate::domain::row_hash(&(transaction.store.0, &transaction.account, group))
+    crate::domain::row_hash(&(transaction.store.0, &*transaction.account, group))
 }
 
 /// A quantity in millionths, rounded; saturates at the ends of `i64`, far beyond any basket.
 fn micro(quantity: Decimal) -> i64 {
+    if quantity == Decimal::ONE {
+        return MICRO;
+    }
     let scaled = quantity.saturating_mul(Decimal::from(MICRO)).round();
     scaled.to_i64().unwrap_or(if quantity.is_sign_negative() { i64::MIN } else { i64::MAX })
 }
@@ -46,10 +49,10 @@ fn head<R>(columns: &mut Columns, rows: &[Stored<R>], version: impl Fn(&R) -> (O
     columns.integer("received_ms", rows.iter().map(|row| Some(ms(row.received_at))));
 }
 
-fn method_detail<'a, R: 'a>(
+fn method_detail<'a, R: 'a, T: Text + 'a>(
     columns: &mut Columns,
     rows: &'a [Stored<R>],
-    of: impl Fn(&'a R) -> &'a MethodDetail,
+    of: impl Fn(&'a R) -> &'a MethodDetail<T>,
 ) {
     columns.text("bank", rows.iter().map(|row| of(&row.record).bank.as_deref()));
     columns.text("card_brand", rows.iter().map(|row| of(&row.record).card_brand.as_deref()));
@@ -57,17 +60,20 @@ fn method_detail<'a, R: 'a>(
     columns.text("wallet", rows.iter().map(|row| of(&row.record).wallet.as_deref()));
 }
 
-fn attributes<'a, R: 'a>(
+fn attributes<'a, R: 'a, T: Text + 'a>(
     columns: &mut Columns,
     rows: &'a [Stored<R>],
-    of: impl Fn(&'a R) -> &'a [(String, String)],
+    of: impl Fn(&'a R) -> &'a [(T, T)],
 ) {
-    columns.texts("attribute_key", rows.iter().map(|row| of(&row.record).iter().map(|pair| pair.0.as_str())));
-    columns
-        .texts("attribute_value", rows.iter().map(|row| of(&row.record).iter().map(|pair| pair.1.as_str())));
+    columns.texts("attribute_key", rows.iter().map(|row| of(&row.record).iter().map(|pair| &*pair.0)));
+    columns.texts("attribute_value", rows.iter().map(|row| of(&row.record).iter().map(|pair| &*pair.1)));
 }
 
-fn items<'a, R: 'a>(columns: &mut Columns, rows: &'a [Stored<R>], of: impl Fn(&'a R) -> &'a [Item]) {
+fn items<'a, R: 'a, T: Text + 'a>(
+    columns: &mut Columns,
+    rows: &'a [Stored<R>],
+    of: impl Fn(&'a R) -> &'a [Item<T>],
+) {
     let list = |row: &'a Stored<R>| of(&row.record).iter();
     columns.texts(
         "item_sku",
@@ -86,35 +92,21 @@ fn items<'a, R: 'a>(columns: &mut Columns, rows: &'a [Stored<R>], of: impl Fn(&'
         rows.iter().map(|row| list(row).map(|item| Some(micro(item.quantity)))),
     );
     // The exact decimals as they were sent; the millionths are for sums.
-    let exact: Vec<Vec<(String, String)>> = rows
-        .iter()
-        .map(|row| {
-            list(row)
-                .map(|item| {
-                    (
-                        item.quantity.to_string(),
-                        item.unit_amount.map(|unit| unit.to_string()).unwrap_or_default(),
-                    )
-                })
-                .collect()
-        })
-        .collect();
-    columns.texts("item_quantity", exact.iter().map(|row| row.iter().map(|pair| pair.0.as_str())));
-    columns.texts("item_unit_amount", exact.iter().map(|row| row.iter().map(|pair| pair.1.as_str())));
+    columns.decimals("item_quantity", rows.iter().map(|row| list(row).map(|item| Some(item.quantity))));
+    columns.decimals("item_unit_amount", rows.iter().map(|row| list(row).map(|item| item.unit_amount)));
     columns.integers("item_discount", rows.iter().map(|row| list(row).map(|item| item.discount)));
     columns.integers("item_line_amount", rows.iter().map(|row| list(row).map(|item| Some(item.line_amount))));
 }
 
 /// Transactions as columns. `day` and `slot` columns are not here: they depend on the store's settings at fold time.
-pub(super) fn transactions(rows: &[Stored<Transaction>]) -> Result<Frame, FrameError> {
-    let mut columns = Columns::default();
-    head(&mut columns, rows, |row| (row.updated_at, row.status.is_terminal()));
+fn transactions<T: Text>(columns: &mut Columns, rows: &[Stored<Transaction<T>>]) {
+    head(columns, rows, |row| (row.updated_at, row.status.is_terminal()));
     let each = || rows.iter().map(|row| &row.record);
     columns.hash("group_hash", rows.iter().map(|row| group_hash(&row.record, row.key)));
     columns.flag("grouped", each().map(|row| Some(row.payment_id.is_some() || row.order_id.is_some())));
     columns.integer("store", each().map(|row| Some(row.store.0)));
-    columns.text("account", each().map(|row| Some(row.account.as_str())));
-    columns.text("transaction_id", each().map(|row| Some(row.transaction_id.as_str())));
+    columns.text("account", each().map(|row| Some(&*row.account)));
+    columns.text("transaction_id", each().map(|row| Some(&*row.transaction_id)));
     columns.integer("created_ms", each().map(|row| Some(ms(row.created_at))));
     columns.text("kind", each().map(|row| Some(row.kind.as_str())));
     columns.text("status", each().map(|row| Some(row.status.as_str())));
@@ -123,7 +115,7 @@ pub(super) fn transactions(rows: &[Stored<Transaction>]) -> Result<Frame, FrameE
     columns.text("provider", each().map(|row| word(row.provider)));
     columns.text("method", each().map(|row| word(row.method)));
     columns.text("aggregator", each().map(|row| word(row.aggregator)));
-    method_detail(&mut columns, rows, |row| &row.method_detail);
+    method_detail(columns, rows, |row| &row.method_detail);
     columns.text("scene", each().map(|row| row.scene.map(crate::domain::Scene::as_str)));
     columns.text("device", each().map(|row| row.device.as_deref()));
     columns.text("operator", each().map(|row| row.operator.as_deref()));
@@ -159,20 +151,18 @@ pub(super) fn transactions(rows: &[Stored<Transaction>]) -> Result<Frame, FrameE
     columns.integer("risk_score", each().map(|row| row.risk.score));
     columns.text("risk_verdict", each().map(|row| row.risk.verdict.as_deref()));
     columns.text("risk_outcome", each().map(|row| row.risk.outcome.as_deref()));
-    items(&mut columns, rows, |row| &row.items);
-    attributes(&mut columns, rows, |row| &row.attributes);
+    items(columns, rows, |row| &row.items);
+    attributes(columns, rows, |row| &row.attributes);
     columns.flag("test", each().map(|row| Some(row.test)));
-    columns.finish(rows.len())
 }
 
 /// Ledger lines as columns.
-pub(super) fn ledger_lines(rows: &[Stored<LedgerLine>]) -> Result<Frame, FrameError> {
-    let mut columns = Columns::default();
-    head(&mut columns, rows, |row| (row.updated_at, row.status.is_terminal()));
+fn ledger_lines<T: Text>(columns: &mut Columns, rows: &[Stored<LedgerLine<T>>]) {
+    head(columns, rows, |row| (row.updated_at, row.status.is_terminal()));
     let each = || rows.iter().map(|row| &row.record);
     columns.integer("store", each().map(|row| Some(row.store.0)));
-    columns.text("account", each().map(|row| Some(row.account.as_str())));
-    columns.text("line_id", each().map(|row| Some(row.line_id.as_str())));
+    columns.text("account", each().map(|row| Some(&*row.account)));
+    columns.text("line_id", each().map(|row| Some(&*row.line_id)));
     columns.integer("posted_ms", each().map(|row| Some(ms(row.posted_at))));
     let days: Vec<Option<String>> = each().map(|row| row.source_day.map(|day| day.to_string())).collect();
     columns.text("source_day", days.iter().map(Option::as_deref));
@@ -186,7 +176,7 @@ pub(super) fn ledger_lines(rows: &[Stored<LedgerLine>]) -> Result<Frame, FrameEr
     columns.text("fee_rate", each().map(|row| row.fee_rate.as_deref()));
     columns.text("provider", each().map(|row| word(row.provider)));
     columns.text("method", each().map(|row| word(row.method)));
-    method_detail(&mut columns, rows, |row| &row.method_detail);
+    method_detail(columns, rows, |row| &row.method_detail);
     columns.text("scene", each().map(|row| row.scene.map(crate::domain::Scene::as_str)));
     columns.text("operator", each().map(|row| row.operator.as_deref()));
     columns.text("terminal_id", each().map(|row| row.terminal.as_deref()));
@@ -206,21 +196,19 @@ pub(super) fn ledger_lines(rows: &[Stored<LedgerLine>]) -> Result<Frame, FrameEr
     columns.text("description", each().map(|row| row.description.as_deref()));
     columns.text("file", each().map(|row| row.file.as_deref()));
     columns.integer("line_number", each().map(|row| row.line_number));
-    attributes(&mut columns, rows, |row| &row.attributes);
+    attributes(columns, rows, |row| &row.attributes);
     columns.flag("test", each().map(|row| Some(row.test)));
-    columns.finish(rows.len())
 }
 
 /// Checkout events as columns.
-pub(super) fn checkout_events(rows: &[Stored<CheckoutEvent>]) -> Result<Frame, FrameError> {
-    let mut columns = Columns::default();
+fn checkout_events<T: Text>(columns: &mut Columns, rows: &[Stored<CheckoutEvent<T>>]) {
     // An event has no later state: the first one in stays, unless a different row replaces it by arrival.
-    head(&mut columns, rows, |_| (None, true));
+    head(columns, rows, |_| (None, true));
     let each = || rows.iter().map(|row| &row.record);
     columns.integer("store", each().map(|row| Some(row.store.0)));
-    columns.text("event_id", each().map(|row| Some(row.event_id.as_str())));
+    columns.text("event_id", each().map(|row| Some(&*row.event_id)));
     columns.integer("time_ms", each().map(|row| Some(ms(row.time))));
-    columns.text("session_id", each().map(|row| Some(row.session_id.as_str())));
+    columns.text("session_id", each().map(|row| Some(&*row.session_id)));
     columns.text("visitor", each().map(|row| row.visitor.as_deref()));
     columns.text("step", each().map(|row| Some(row.step.as_str())));
     columns.text("order_id", each().map(|row| row.order_id.as_deref()));
@@ -235,14 +223,13 @@ pub(super) fn checkout_events(rows: &[Stored<CheckoutEvent>]) -> Result<Frame, F
     columns.integer("dwell_ms", each().map(|row| row.dwell_ms));
     columns.flag("autofilled", each().map(|row| row.autofilled));
     columns.text("field_error", each().map(|row| row.field_error.as_deref()));
-    items(&mut columns, rows, |row| &row.items);
-    attributes(&mut columns, rows, |row| &row.attributes);
+    items(columns, rows, |row| &row.items);
+    attributes(columns, rows, |row| &row.attributes);
     columns.flag("test", each().map(|row| Some(row.test)));
-    columns.finish(rows.len())
 }
 
 /// A record that can stand in a stream: its identity's parts.
-pub trait StreamRecord: serde::Serialize + Send + 'static {
+pub trait StreamRecord: serde::Serialize + Sized {
     /// The stream it belongs to.
     const STREAM: Stream;
     /// The store it belongs to.
@@ -253,9 +240,11 @@ pub trait StreamRecord: serde::Serialize + Send + 'static {
     fn partition_instant(&self) -> Instant;
     /// Its identity.
     fn key(&self) -> RecordKey;
+    /// Appends a chunk of rows to the columns of the stream; `BatchBuilder` calls it.
+    fn append(columns: &mut Columns, rows: &[Stored<Self>]);
 }
 
-impl StreamRecord for Transaction {
+impl<T: Text> StreamRecord for Transaction<T> {
     const STREAM: Stream = Stream::Transactions;
     fn store(&self) -> StoreId {
         self.store
@@ -266,13 +255,16 @@ impl StreamRecord for Transaction {
     fn partition_instant(&self) -> Instant {
         self.created_at
     }
+    fn append(columns: &mut Columns, rows: &[Stored<Self>]) {
+        transactions(columns, rows);
+    }
     fn key(&self) -> RecordKey {
         let day = self.created_at.date_naive();
         RecordKey::of(self.store, &self.account, self.kind.as_str(), &self.transaction_id, day)
     }
 }
 
-impl StreamRecord for LedgerLine {
+impl<T: Text> StreamRecord for LedgerLine<T> {
     const STREAM: Stream = Stream::LedgerLines;
     fn store(&self) -> StoreId {
         self.store
@@ -283,14 +275,17 @@ impl StreamRecord for LedgerLine {
     fn partition_instant(&self) -> Instant {
         self.posted_at
     }
+    fn append(columns: &mut Columns, rows: &[Stored<Self>]) {
+        ledger_lines(columns, rows);
+    }
     fn key(&self) -> RecordKey {
         // Two providers may use one merchant number: the provider of a bill is known and never changes.
-        let account = format!("{}:{}", self.provider.map_or("", Word::as_str), self.account);
+        let account = format!("{}:{}", self.provider.map_or("", Word::as_str), &*self.account);
         RecordKey::of(self.store, &account, self.kind.as_str(), &self.line_id, self.posted_at.date_naive())
     }
 }
 
-impl StreamRecord for CheckoutEvent {
+impl<T: Text> StreamRecord for CheckoutEvent<T> {
     const STREAM: Stream = Stream::CheckoutEvents;
     fn store(&self) -> StoreId {
         self.store
@@ -300,6 +295,9 @@ impl StreamRecord for CheckoutEvent {
     }
     fn partition_instant(&self) -> Instant {
         self.time
+    }
+    fn append(columns: &mut Columns, rows: &[Stored<Self>]) {
+        checkout_events(columns, rows);
     }
     fn key(&self) -> RecordKey {
         RecordKey::of(self.store, "", "", &self.event_id, self.time.date_naive())

@@ -15,7 +15,7 @@ mod superseded;
 mod table;
 mod trust;
 
-pub use batch::{BATCH_ROWS_MAX, Rows, decode_batch, encode_batch};
+pub use batch::{BATCH_ROWS_MAX, BatchBuilder, EncodedRows, Incoming, Rows, decode_batch, encode_batch};
 pub use columns::{Frame, FrameError};
 pub use control::ControlTotal;
 pub use encode::{MICRO, StreamRecord, group_hash};

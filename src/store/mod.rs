@@ -30,6 +30,7 @@ mod postgres;
 mod schema;
 mod sessions;
 mod settings;
+mod shares;
 mod shops;
 mod sqlite;
 mod statement;
@@ -53,7 +54,10 @@ pub use outbox::{Channel, Delivery, DueNotification, Outgoing};
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
 pub use schema::Schema;
 pub use sessions::{SESSION_AGE_MAX, SESSION_IDLE_MAX, Session, SessionEntry};
+pub use shares::{Load, Room, Share, Shares};
 pub use shops::{Organisation, StoreChange, StoreDraft};
 pub use tasks::TaskRun;
 pub use upkeep::{CareAction, CareEntry, ShownCareEntry, Upkeep};
-pub use writer::{InboxWriter, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused};
+pub use writer::{
+    InboxWriter, Parcel, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused, SHARE_BYTES_MIN, SHARE_ROWS_MIN,
+};

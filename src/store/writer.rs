@@ -1,18 +1,33 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant as Moment, timeout_at};
 
-use crate::domain::{Instant, Promise, Sabotage, Stream};
-use crate::lake::{BATCH_ROWS_MAX, Rows, encode_batch};
+use crate::domain::{Instant, Promise, Sabotage, Stream, Word};
+use crate::lake::{BATCH_ROWS_MAX, EncodedRows, FrameError, Incoming, Rows, encode_batch};
 
+use super::shares::{Load, Room, Share, Shares};
 use super::{Database, InboxBatch, StoreError};
 
 /// Rows that may wait for the writer; more are refused with "try again later".
 pub const QUEUE_ROWS_MAX: usize = 200_000;
 /// Bytes (as received) that may wait for the writer.
 pub const QUEUE_BYTES_MAX: usize = 256 << 20;
+/// A quarter is left free for whoever comes next; a sender's share is one maximal batch at least.
+const QUEUE: Room = Room {
+    all: Load { rows: QUEUE_ROWS_MAX, bytes: QUEUE_BYTES_MAX },
+    reserve: Load { rows: QUEUE_ROWS_MAX / 4, bytes: QUEUE_BYTES_MAX / 4 },
+    least: Load { rows: SHARE_ROWS_MIN, bytes: SHARE_BYTES_MIN },
+};
+/// Rows of one sender that may wait in any case, while there is room at all.
+pub const SHARE_ROWS_MIN: usize = 10_000;
+/// Bytes of one sender that may wait in any case: the largest body, and what its columns add.
+pub const SHARE_BYTES_MIN: usize = 32 << 20;
+/// The longest wait for a larger group.
+const WAIT_MAX: Duration = Duration::from_millis(5);
+/// Groups after which waiting is tried again, when it brought nothing.
+const GROUPS_AT_ONCE: u32 = 32;
 /// Submissions that may join one commit.
 const GROUP_SUBMISSIONS_MAX: usize = 4_096;
 
@@ -22,28 +37,34 @@ const GROUP_SUBMISSIONS_MAX: usize = 4_096;
 #[derive(Clone, Debug)]
 pub struct InboxWriter {
     sender: mpsc::UnboundedSender<Submission>,
-    load: Arc<Load>,
+    queue: Shares,
     sabotage: Sabotage,
 }
 
-#[derive(Debug, Default)]
-struct Load {
-    rows: AtomicUsize,
-    bytes: AtomicUsize,
+/// Rows that ask to be written.
+#[derive(Debug)]
+pub struct Parcel {
+    pub rows: Incoming,
+    /// Who sends: the queue is shared between senders.
+    pub sender: Word,
+    /// As received.
+    pub bytes: usize,
+    pub received_at: Instant,
 }
 
 #[derive(Debug)]
 struct Submission {
-    rows: Rows,
-    bytes: usize,
+    rows: Incoming,
     received_at: Instant,
     done: oneshot::Sender<Result<i64, Refused>>,
+    /// Room in the queue, until the commit.
+    share: Share,
 }
 
 /// Why rows were not taken. Nothing of them is stored, or (unknown outcome) a retry is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Too much waits already.
+    /// Too much waits already, of this sender or in all.
     #[error("the intake queue is full")]
     QueueFull,
     /// The commit failed; the cause is in the log.
@@ -57,102 +78,171 @@ pub enum Refused {
 impl InboxWriter {
     /// Starts the writer task on the present runtime. It ends when every handle is dropped and the queue is empty.
     pub fn start(database: Database) -> (Self, JoinHandle<()>) {
-        // Bounded by rows and bytes in `reserve`, not by the number of messages.
+        Self::start_in(database, QUEUE)
+    }
+
+    /// The same with another room for what waits.
+    pub fn start_in(database: Database, room: Room) -> (Self, JoinHandle<()>) {
+        // Bounded by rows and bytes in `append`, not by the number of messages.
         let (sender, receiver) = mpsc::unbounded_channel();
-        let load = Arc::<Load>::default();
+        let queue = Shares::of(room);
         let sabotage = database.sabotage();
-        let task = tokio::spawn(write_groups(database, receiver, Arc::clone(&load)));
-        (Self { sender, load, sabotage }, task)
+        let task = tokio::spawn(write_groups(database, receiver));
+        (Self { sender, queue, sabotage }, task)
     }
 
     /// Commits rows of one stream and returns the sequence number of their inbox batch, once they are on disk.
     ///
     /// # Errors
     /// [`Refused`]: the caller must not acknowledge.
-    pub async fn append(&self, rows: Rows, bytes: usize, received_at: Instant) -> Result<i64, Refused> {
-        self.reserve(rows.len(), bytes)?;
+    pub async fn append(&self, parcel: Parcel) -> Result<i64, Refused> {
+        let Parcel { rows, sender, bytes, received_at } = parcel;
+        let load = Load { rows: rows.len(), bytes };
+        let share = self.queue.take(sender, load).ok_or(Refused::QueueFull)?;
         let (done, committed) = oneshot::channel();
-        self.sender.send(Submission { rows, bytes, received_at, done }).map_err(|_| Refused::Stopping)?;
+        let submission = Submission { rows, received_at, done, share };
+        self.sender.send(submission).map_err(|_| Refused::Stopping)?;
         if self.sabotage.breaks(Promise::CommitBeforeAnswer) {
             return Ok(0);
         }
         committed.await.map_err(|_| Refused::Stopping)?
     }
 
-    /// True when so much more may wait.
-    pub fn has_room(&self, rows: usize, bytes: usize) -> bool {
-        self.load.rows.load(Ordering::Relaxed).saturating_add(rows) <= QUEUE_ROWS_MAX
-            && self.load.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= QUEUE_BYTES_MAX
+    /// True when so much more of this sender may wait.
+    pub fn has_room(&self, sender: Word, load: Load) -> bool {
+        self.queue.has_room(sender, load)
     }
 
     /// Rows that wait now.
     pub fn queued_rows(&self) -> usize {
-        self.load.rows.load(Ordering::Relaxed)
-    }
-
-    fn reserve(&self, rows: usize, bytes: usize) -> Result<(), Refused> {
-        let rows_before = self.load.rows.fetch_add(rows, Ordering::Relaxed);
-        let bytes_before = self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if rows_before.saturating_add(rows) > QUEUE_ROWS_MAX
-            || bytes_before.saturating_add(bytes) > QUEUE_BYTES_MAX
-        {
-            self.load.release(rows, bytes);
-            return Err(Refused::QueueFull);
-        }
-        Ok(())
-    }
-}
-
-impl Load {
-    fn release(&self, rows: usize, bytes: usize) {
-        self.rows.fetch_sub(rows, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.queue.held().rows
     }
 }
 
 /// Commits group after group. While one commit is syncing, the next group forms by itself.
-async fn write_groups(
-    database: Database,
-    mut receiver: mpsc::UnboundedReceiver<Submission>,
-    load: Arc<Load>,
-) {
+async fn write_groups(database: Database, mut receiver: mpsc::UnboundedReceiver<Submission>) {
     let mut held: Option<Submission> = None;
+    let mut pace = Pace::default();
     loop {
         let mut group: Vec<Submission> = held.take().into_iter().collect();
         if group.is_empty() && receiver.recv_many(&mut group, 1).await == 0 {
             return;
         }
-        let mut rows: usize = group.iter().map(|submission| submission.rows.len()).sum();
-        while group.len() < GROUP_SUBMISSIONS_MAX {
-            let Ok(next) = receiver.try_recv() else { break };
-            if rows + next.rows.len() > BATCH_ROWS_MAX {
-                held = Some(next);
-                break;
-            }
-            rows += next.rows.len();
-            group.push(next);
-        }
-        let bytes = group.iter().map(|submission| submission.bytes).sum();
+        held = gather(&mut receiver, &mut group, &mut pace).await;
+        let (size, begun) = (group.len(), Moment::now());
         commit_group(&database, group).await;
-        load.release(rows, bytes);
+        pace.committed(size, begun.elapsed(), receiver.len());
+    }
+}
+
+/// Adds what waits, and what is about to come back; returns a submission that did not fit any more.
+async fn gather(
+    receiver: &mut mpsc::UnboundedReceiver<Submission>,
+    group: &mut Vec<Submission>,
+    pace: &mut Pace,
+) -> Option<Submission> {
+    let mut rows: usize = group.iter().map(|submission| submission.rows.len()).sum();
+    let deadline = Moment::now() + pace.patience();
+    let waiting = group.len() + receiver.len();
+    while group.len() < GROUP_SUBMISSIONS_MAX {
+        let next = match receiver.try_recv() {
+            Ok(next) => next,
+            Err(_) if group.len() >= pace.expected => break,
+            Err(_) => match timeout_at(deadline, receiver.recv()).await {
+                Ok(Some(next)) => next,
+                Ok(None) | Err(_) => break,
+            },
+        };
+        if rows + next.rows.len() > BATCH_ROWS_MAX {
+            return Some(next);
+        }
+        rows += next.rows.len();
+        group.push(next);
+    }
+    pace.gathered(waiting, group.len());
+    None
+}
+
+/// How long it is worth to wait for a larger group.
+///
+/// Senders that were just answered mostly send again within a fraction of a sync. Without waiting for them they fall
+/// into two halves, each of which waits for the other's sync.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Submissions that are awaited before a commit begins.
+    expected: usize,
+    /// What the last commit took.
+    took: Duration,
+    /// Groups that are committed at once, because waiting brought nothing the last time.
+    at_once: u32,
+}
+
+impl Pace {
+    /// A commit of `size` submissions ended, and so many wait already.
+    fn committed(&mut self, size: usize, took: Duration, waiting: usize) {
+        self.took = took;
+        self.expected = if size > 1 { waiting + size - size / 8 } else { 1 };
+        self.at_once = self.at_once.saturating_sub(1);
+    }
+
+    fn patience(&self) -> Duration {
+        if self.at_once > 0 { Duration::ZERO } else { (self.took / 4).min(WAIT_MAX) }
+    }
+
+    /// A group of `waiting` became one of `size`.
+    fn gathered(&mut self, waiting: usize, size: usize) {
+        let is_in_vain = self.expected > waiting && (size - waiting.min(size)) * 4 < self.expected - waiting;
+        if is_in_vain && self.at_once == 0 {
+            self.at_once = GROUPS_AT_ONCE;
+        }
+    }
+}
+
+/// What becomes one inbox row: rows of one stream of all requests that waited.
+struct Gathered {
+    few: Rows,
+    encoded: EncodedRows,
+    received_at: Instant,
+}
+
+impl Gathered {
+    fn new(stream: Stream, received_at: Instant) -> Self {
+        Self { few: Rows::none(stream), encoded: EncodedRows::none(stream), received_at }
+    }
+
+    fn take(&mut self, incoming: Incoming) {
+        let stray = match incoming {
+            Incoming::Rows(rows) => self.few.append(rows).err().map(|rows| rows.stream()),
+            Incoming::Encoded(rows) => self.encoded.append(rows).err().map(|rows| rows.stream()),
+        };
+        if let Some(stray) = stray {
+            // Cannot happen: the place was found by the stream. Said rather than lost in silence.
+            tracing::error!(stream = stray.as_str(), "rows of another stream in a batch");
+        }
+    }
+
+    /// Few rows of many requests are encoded together, behind those that came encoded.
+    fn encode(mut self) -> Result<(EncodedRows, Instant), FrameError> {
+        if !self.few.is_empty() {
+            let stray = self.encoded.append(encode_batch(&self.few)?);
+            debug_assert!(stray.is_ok(), "both are of one stream");
+        }
+        Ok((self.encoded, self.received_at))
     }
 }
 
 /// Writes one batch per stream in one transaction and answers every submission.
 async fn commit_group(database: &Database, group: Vec<Submission>) {
-    let mut batches: Vec<(Rows, Instant)> = Vec::new();
+    let mut batches: Vec<(Stream, Gathered)> = Vec::new();
     let mut waiting = Vec::with_capacity(group.len());
     for submission in group {
         let stream = submission.rows.stream();
-        waiting.push((stream, submission.done));
-        let place = batches.iter().position(|(rows, _)| rows.stream() == stream).unwrap_or_else(|| {
-            batches.push((Rows::none(stream), submission.received_at));
+        waiting.push((stream, submission.done, submission.share));
+        let place = batches.iter().position(|(of, _)| *of == stream).unwrap_or_else(|| {
+            batches.push((stream, Gathered::new(stream, submission.received_at)));
             batches.len() - 1
         });
-        if let Err(stray) = batches[place].0.append(submission.rows) {
-            // Cannot happen: the place was found by the stream. Answered with an error rather than lost in silence.
-            tracing::error!(stream = stray.stream().as_str(), "rows of another stream in a batch");
-        }
+        batches[place].1.take(submission.rows);
     }
     let outcome = match encode_and_commit(database, batches).await {
         Ok(seqs) => Ok(seqs),
@@ -162,7 +252,8 @@ async fn commit_group(database: &Database, group: Vec<Submission>) {
             Err(Refused::NotCommitted)
         }
     };
-    for (stream, done) in waiting {
+    for (stream, done, share) in waiting {
+        drop(share);
         let answer = outcome.as_ref().map_err(|refused| *refused).and_then(|seqs| {
             seqs.iter().find(|(of, _)| *of == stream).map(|(_, seq)| *seq).ok_or(Refused::NotCommitted)
         });
@@ -173,21 +264,18 @@ async fn commit_group(database: &Database, group: Vec<Submission>) {
 
 async fn encode_and_commit(
     database: &Database,
-    batches: Vec<(Rows, Instant)>,
+    batches: Vec<(Stream, Gathered)>,
 ) -> Result<Vec<(Stream, i64)>, WriteError> {
     let encoded = tokio::task::spawn_blocking(move || {
-        batches
-            .into_iter()
-            .map(|(rows, received_at)| Ok((rows.stream(), rows.len(), encode_batch(&rows)?, received_at)))
-            .collect::<Result<Vec<_>, crate::lake::FrameError>>()
+        batches.into_iter().map(|(_, gathered)| gathered.encode()).collect::<Result<Vec<_>, FrameError>>()
     })
     .await??;
     let batches: Vec<InboxBatch<'_>> = encoded
         .iter()
-        .map(|(stream, rows, bytes, received_at)| InboxBatch {
-            stream: *stream,
-            rows: *rows,
-            arrow_ipc: bytes,
+        .map(|(rows, received_at)| InboxBatch {
+            stream: rows.stream(),
+            rows: rows.rows(),
+            arrow_ipc: rows.bytes(),
             received_at: *received_at,
         })
         .collect();
@@ -199,7 +287,7 @@ enum WriteError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Encode(#[from] crate::lake::FrameError),
+    Encode(#[from] FrameError),
     #[error("the encoding thread died: {0}")]
     Thread(#[from] tokio::task::JoinError),
 }

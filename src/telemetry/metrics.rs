@@ -1,4 +1,6 @@
+use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, RwLock};
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -6,8 +8,10 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use super::arrivals::IngestSeries;
 use super::guarded::{Guarded, Vector};
 use super::process::ProcessMetrics;
+use crate::domain::Word;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -43,6 +47,8 @@ pub struct Metrics {
     pub(super) ingest_lag_seconds: Guarded<HistogramVec>,
     pub(super) ingest_last_event_timestamp_seconds: Guarded<GaugeVec>,
     pub(super) ingest_last_received_timestamp_seconds: Guarded<GaugeVec>,
+    /// Series of providers and kinds that were counted before.
+    pub(super) ingest_series: RwLock<HashMap<(Word, &'static str), Arc<IngestSeries>>>,
     pub(super) ingest_queue_events: IntGauge,
     pub(super) ingest_queue_capacity_events: IntGauge,
 
@@ -98,6 +104,7 @@ impl Metrics {
         let define = Definer::new()?;
         let metrics = Self {
             snapshot_published_ms: AtomicI64::new(0),
+            ingest_series: RwLock::default(),
             http_requests_total: define.counters(
                 "http_requests_total",
                 "Answered HTTP requests, by matched route.",

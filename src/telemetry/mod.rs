@@ -6,6 +6,7 @@
 //! exists), give it one typed method in `recording.rs`, and call that from the one place that knows the fact.
 //! A store, an order, a payer or a free error text is never a label.
 
+mod arrivals;
 mod guarded;
 mod logging;
 mod metrics;
@@ -14,6 +15,7 @@ mod process;
 mod promlint;
 mod recording;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use logging::{LogFormat, LoggingError, start_logging};
 pub use metrics::{CONTENT_TYPE, Metrics, MetricsError};
-pub use recording::{AlertCount, Arrival, FoldResult, IngestResult, Outcome, RequestInFlight, RunResult};
+pub use recording::{AlertCount, FoldResult, IngestResult, Outcome, RequestInFlight, RunResult};

@@ -1,15 +1,12 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use prometheus::GaugeVec;
+use prometheus::{Gauge, GaugeVec};
 
 use super::Metrics;
 use super::guarded::Guarded;
 use crate::domain::{Instant, Money, Stream, Word};
 
-/// A row that tells of something older than this is counted as late.
-const LATE_AFTER_MS: i64 = 24 * 3600 * 1000;
 /// The label value of "not given".
 const NOT_GIVEN: &str = "none";
 
@@ -58,17 +55,6 @@ pub struct AlertCount<'a> {
     pub count: u32,
 }
 
-/// What the metrics want to know of an accepted record.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    pub provider: Option<Word>,
-    pub kind: &'static str,
-    /// When it happened, or changed last.
-    pub told_at: Instant,
-    /// False for bills: they come days later by nature, so none is late and no lag is measured.
-    pub live: bool,
-}
-
 /// A request that is being answered; dropped when it is answered or given up.
 pub struct RequestInFlight(Arc<Metrics>);
 
@@ -101,25 +87,6 @@ impl Metrics {
         self.ingest_events_total.with(&[provider_label(provider), kind, result.as_str()]).inc_by(rows);
     }
 
-    /// Records that are durable now: counts, lag, freshness.
-    pub fn records_accepted(&self, arrivals: &[Arrival], received_at: Instant) {
-        let mut counts: HashMap<(&str, &str, IngestResult), u64> = HashMap::new();
-        let mut youngest: HashMap<&str, i64> = HashMap::new();
-        for arrival in arrivals {
-            let provider = provider_label(arrival.provider);
-            let lag_ms = (received_at - arrival.told_at).num_milliseconds().max(0);
-            let late = arrival.live && lag_ms > LATE_AFTER_MS;
-            let result = if late { IngestResult::Late } else { IngestResult::Accepted };
-            *counts.entry((provider, arrival.kind, result)).or_default() += 1;
-            if arrival.live {
-                self.ingest_lag_seconds.with(&[provider]).observe(seconds_of_ms(lag_ms));
-            }
-            let youngest = youngest.entry(provider).or_insert(i64::MIN);
-            *youngest = (*youngest).max(arrival.told_at.timestamp());
-        }
-        self.count_accepted(counts, youngest, received_at);
-    }
-
     /// What waits in the intake queue now.
     pub fn set_intake_queue(&self, rows: usize) {
         self.ingest_queue_events.set(clamped(rows));
@@ -130,24 +97,8 @@ impl Metrics {
         self.ingest_queue_capacity_events.set(clamped(rows));
     }
 
-    fn count_accepted(
-        &self,
-        counts: HashMap<(&str, &str, IngestResult), u64>,
-        youngest: HashMap<&str, i64>,
-        received_at: Instant,
-    ) {
-        for ((provider, kind, result), rows) in counts {
-            self.know_provider(provider, kind);
-            self.ingest_events_total.with(&[provider, kind, result.as_str()]).inc_by(rows);
-        }
-        for (provider, at) in youngest {
-            raise(&self.ingest_last_event_timestamp_seconds, provider, at);
-            raise(&self.ingest_last_received_timestamp_seconds, provider, received_at.timestamp());
-        }
-    }
-
     /// Touches every result of a provider's kind, so that each is exported as 0 from its first record on.
-    fn know_provider(&self, provider: &str, kind: &str) {
+    pub(super) fn know_provider(&self, provider: &str, kind: &str) {
         for result in IngestResult::ALL {
             self.ingest_events_total.with(&[provider, kind, result.as_str()]);
         }
@@ -370,7 +321,7 @@ impl Metrics {
 }
 
 /// The label of a provider or method that may be absent.
-fn provider_label(word: Option<Word>) -> &'static str {
+pub(super) fn provider_label(word: Option<Word>) -> &'static str {
     word.map_or(NOT_GIVEN, |word| provider_or_none(word.as_str()))
 }
 
@@ -380,7 +331,10 @@ fn provider_or_none(text: &str) -> &str {
 
 /// Sets a gauge to `at` unless it already shows something younger.
 fn raise(gauge: &Guarded<GaugeVec>, label: &str, at: i64) {
-    let series = gauge.with(&[label]);
+    raise_series(&gauge.with(&[label]), at);
+}
+
+pub(super) fn raise_series(series: &Gauge, at: i64) {
     let at = seconds_of_ms(at.saturating_mul(1000));
     if at > series.get() {
         series.set(at);
@@ -393,7 +347,7 @@ fn clamped(count: usize) -> i64 {
 
 /// Seconds for a sample; Prometheus knows no other number than f64.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are far below 2^53")]
-fn seconds_of_ms(ms: i64) -> f64 {
+pub(super) fn seconds_of_ms(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 

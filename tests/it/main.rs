@@ -10,6 +10,7 @@ mod door;
 mod engines;
 mod fold_equals_rebuild;
 mod imports;
+mod ingest;
 mod inventory;
 mod layout;
 mod live;

@@ -1,10 +1,11 @@
-use super::fields::{
-    amount, attributes, bounded, currency, instant, missing, required_text, slug, text, word_of,
-};
+use std::borrow::Cow;
+
+use super::fields::{amount, attributes, bounded, currency, instant, missing, required_text, text, word_of};
 use super::items::{WireItems, items};
+use super::judge::{Judge, Row};
 use super::row_error::{Code, Fault};
 use super::wire::{Pairs, Text, object};
-use super::{ATTRIBUTES_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, METHODS_OFFERED_MAX, Row, RowContext};
+use super::{ATTRIBUTES_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, METHODS_OFFERED_MAX};
 use crate::domain::{CheckoutEvent, Currency, Item, Step, Word};
 
 /// Longest stay on one step: 30 days.
@@ -23,10 +24,10 @@ object! {
     }
 }
 
-impl<'de> Row<'de> for CheckoutEvent {
+impl<'de, T: From<Cow<'de, str>>> Row<'de> for CheckoutEvent<T> {
     type Wire = WireCheckoutEvent<'de>;
 
-    fn judge(wire: WireCheckoutEvent<'de>, context: &RowContext<'_>) -> Result<Self, Fault> {
+    fn judge(wire: WireCheckoutEvent<'de>, judge: &Judge<'_>) -> Result<Self, Fault> {
         let currency = currency("currency", wire.currency)?;
         let value = amount("value", wire.value)?;
         if value.is_some() && currency.is_none() {
@@ -34,16 +35,16 @@ impl<'de> Row<'de> for CheckoutEvent {
         }
         Ok(Self {
             event_id: required_text("event_id", wire.event_id, ID_CHARS_MAX)?,
-            time: instant("time", wire.time, context.now)?.ok_or_else(|| missing("time"))?,
-            store: context.store(wire.store)?,
+            time: instant("time", wire.time, judge.now)?.ok_or_else(|| missing("time"))?,
+            store: judge.store(wire.store)?,
             session_id: required_text("session_id", wire.session_id, ID_CHARS_MAX)?,
-            visitor: context.pseudonym("visitor", wire.visitor)?,
+            visitor: judge.pseudonym("visitor", wire.visitor)?,
             step: word_of("step", wire.step, Step::parse, STEP_WORDS)?.ok_or_else(|| missing("step"))?,
             order_id: text("order_id", wire.order_id, ID_CHARS_MAX)?,
             currency,
             value,
-            methods_offered: methods(wire.methods_offered)?,
-            method: slug("method", wire.method)?,
+            methods_offered: methods(wire.methods_offered, judge)?,
+            method: judge.slug("method", wire.method)?,
             promotion: text("promotion", wire.promotion, LABEL_CHARS_MAX)?,
             source: text("source", wire.source, LABEL_CHARS_MAX)?,
             campaign: text("campaign", wire.campaign, LABEL_CHARS_MAX)?,
@@ -53,12 +54,12 @@ impl<'de> Row<'de> for CheckoutEvent {
             field_error: text("field_error", wire.field_error, LABEL_CHARS_MAX)?,
             items: basket(wire.items, currency)?,
             attributes: wire.attributes.map_or(Ok(Vec::new()), |pairs| attributes(pairs.0))?,
-            test: context.test(wire.test)?,
+            test: judge.test(wire.test)?,
         })
     }
 }
 
-fn methods(offered: Option<Vec<Text<'_>>>) -> Result<Vec<Word>, Fault> {
+fn methods(offered: Option<Vec<Text<'_>>>, judge: &Judge<'_>) -> Result<Vec<Word>, Fault> {
     let offered = offered.unwrap_or_default();
     if offered.len() > METHODS_OFFERED_MAX {
         let message = format!("holds more than {METHODS_OFFERED_MAX} entries");
@@ -66,13 +67,16 @@ fn methods(offered: Option<Vec<Text<'_>>>) -> Result<Vec<Word>, Fault> {
     }
     let mut words = Vec::with_capacity(offered.len());
     for method in offered {
-        words.extend(slug("methods_offered", Some(method))?);
+        words.extend(judge.slug("methods_offered", Some(method))?);
     }
     Ok(words)
 }
 
 /// Lines have amounts, so a basket needs a currency.
-fn basket(lines: Option<WireItems<'_>>, currency: Option<Currency>) -> Result<Vec<Item>, Fault> {
+fn basket<'a, T: From<Cow<'a, str>>>(
+    lines: Option<WireItems<'a>>,
+    currency: Option<Currency>,
+) -> Result<Vec<Item<T>>, Fault> {
     match (lines, currency) {
         (Some(lines), None) if !lines.0.is_empty() => Err(missing("currency")),
         (_, None) => Ok(Vec::new()),

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::row_error::{Code, Fault};
 use super::wire::Text;
 use super::{ATTRIBUTE_KEY_CHARS_MAX, ATTRIBUTE_VALUE_CHARS_MAX, FUTURE_HOURS_MAX, SLUG_CHARS_MAX, YEAR_MIN};
-use crate::domain::{AMOUNT_MINOR_MAX, Currency, Instant, Word};
+use crate::domain::{AMOUNT_MINOR_MAX, Currency, Instant};
 use crate::intake::{holds_card_number, names_card_secret};
 use rust_decimal::Decimal;
 
@@ -17,26 +17,18 @@ const DECIMAL_CHARS_MAX: usize = 24;
 
 /// A text of at most `chars_max` characters without control characters and card numbers. Spaces around it are
 /// dropped; an empty one is none.
-pub(super) fn text(
-    field: &'static str,
-    value: Option<Text<'_>>,
-    chars_max: usize,
-) -> Result<Option<String>, Fault> {
-    Ok(judged_text(field, value, chars_max)?.map(Cow::into_owned))
-}
-
-fn judged_text<'a>(
+pub(super) fn text<'a, T: From<Cow<'a, str>>>(
     field: &'static str,
     value: Option<Text<'a>>,
     chars_max: usize,
-) -> Result<Option<Cow<'a, str>>, Fault> {
+) -> Result<Option<T>, Fault> {
     let Some(Text(text)) = value else { return Ok(None) };
     let text = trimmed(text);
     if text.is_empty() {
         return Ok(None);
     }
     check_text(field, &text, chars_max)?;
-    Ok(Some(text))
+    Ok(Some(T::from(text)))
 }
 
 fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
@@ -52,7 +44,9 @@ fn check_text(field: &'static str, text: &str, chars_max: usize) -> Result<(), F
     if text.len() > chars_max && text.chars().count() > chars_max {
         return Err(Fault::new(field, Code::TooLong, format!("has more than {chars_max} characters")));
     }
-    if text.chars().any(char::is_control) {
+    // Few texts hold anything but plain ASCII, which is looked at many bytes at a time.
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_plain && text.chars().any(char::is_control) {
         return Err(Fault::new(field, Code::ControlCharacter, "holds control characters"));
     }
     if holds_card_number(text) {
@@ -66,11 +60,11 @@ pub(super) fn card_number(field: &'static str) -> Fault {
 }
 
 /// A text that must be there.
-pub(super) fn required_text(
+pub(super) fn required_text<'a, T: From<Cow<'a, str>>>(
     field: &'static str,
-    value: Option<Text<'_>>,
+    value: Option<Text<'a>>,
     chars_max: usize,
-) -> Result<String, Fault> {
+) -> Result<T, Fault> {
     text(field, value, chars_max)?.ok_or_else(|| missing(field))
 }
 
@@ -92,12 +86,8 @@ pub(super) fn word_of<T>(
     }
 }
 
-/// A lower-case slug: letters, digits, `_` and `-`.
-pub(super) fn slug(field: &'static str, value: Option<Text<'_>>) -> Result<Option<Word>, Fault> {
-    let Some(Text(slug)) = value else { return Ok(None) };
-    if slug.is_empty() {
-        return Ok(None);
-    }
+/// Checks a lower-case slug: letters, digits, `_` and `-`.
+pub(super) fn check_slug(field: &'static str, slug: &str) -> Result<(), Fault> {
     let fits = slug.len() <= SLUG_CHARS_MAX
         && slug.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
     if !fits {
@@ -106,10 +96,10 @@ pub(super) fn slug(field: &'static str, value: Option<Text<'_>>) -> Result<Optio
         );
         return Err(Fault::new(field, Code::NotASlug, message));
     }
-    if holds_card_number(&slug) {
+    if holds_card_number(slug) {
         return Err(card_number(field));
     }
-    Ok(Some(Word::of(&slug)))
+    Ok(())
 }
 
 /// A currency code.
@@ -217,8 +207,10 @@ pub(super) fn day(
 
 /// Reads RFC 3339 and cuts it to milliseconds, which is what is kept.
 pub(super) fn read_instant(text: &str) -> Option<Instant> {
-    let at = read_usual(text.as_bytes())
-        .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()))?;
+    if let Some(at) = read_usual(text.as_bytes()) {
+        return Some(at);
+    }
+    let at = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     let ms = at.nanosecond() / 1_000_000;
     at.with_nanosecond(ms * 1_000_000)
 }
@@ -259,23 +251,25 @@ fn read_usual(text: &[u8]) -> Option<Instant> {
 }
 
 /// Pairs of short texts, sorted by key.
-pub(super) fn attributes(pairs: Vec<(Text<'_>, Text<'_>)>) -> Result<Vec<(String, String)>, Fault> {
+pub(super) fn attributes<'a, T: From<Cow<'a, str>>>(
+    pairs: Vec<(Text<'a>, Text<'a>)>,
+) -> Result<Vec<(T, T)>, Fault> {
     const FIELD: &str = "attributes";
     let mut kept = Vec::with_capacity(pairs.len());
     for (key, value) in pairs {
-        let key = required_text(FIELD, Some(key), ATTRIBUTE_KEY_CHARS_MAX)?;
+        let key: Cow<'a, str> = required_text(FIELD, Some(key), ATTRIBUTE_KEY_CHARS_MAX)?;
         if names_card_secret(&key) {
             let message = "has a key for a card number, security code or PIN, which may not be sent here";
             return Err(Fault::new(FIELD, Code::PanSuspected, message));
         }
-        let value = text(FIELD, Some(value), ATTRIBUTE_VALUE_CHARS_MAX)?;
+        let value: Option<Cow<'a, str>> = text(FIELD, Some(value), ATTRIBUTE_VALUE_CHARS_MAX)?;
         kept.push((key, value.unwrap_or_default()));
     }
     kept.sort();
     if kept.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if one == other)) {
         return Err(Fault::new(FIELD, Code::DuplicateField, "has the same key twice"));
     }
-    Ok(kept)
+    Ok(kept.into_iter().map(|(key, value)| (T::from(key), T::from(value))).collect())
 }
 
 #[cfg(test)]

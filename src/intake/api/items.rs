@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
@@ -21,7 +23,10 @@ object! {
 pub(super) type WireItems<'a> = Objects<WireItem<'a>, ITEMS_MAX>;
 
 /// The lines of a basket in this currency.
-pub(super) fn items(lines: Option<WireItems<'_>>, currency: Currency) -> Result<Vec<Item>, Fault> {
+pub(super) fn items<'a, T: From<Cow<'a, str>>>(
+    lines: Option<WireItems<'a>>,
+    currency: Currency,
+) -> Result<Vec<Item<T>>, Fault> {
     let Some(Objects(lines)) = lines else { return Ok(Vec::new()) };
     let mut items = Vec::with_capacity(lines.len());
     for (place, line) in lines.into_iter().enumerate() {
@@ -30,7 +35,7 @@ pub(super) fn items(lines: Option<WireItems<'_>>, currency: Currency) -> Result<
     Ok(items)
 }
 
-fn item(line: WireItem<'_>, currency: Currency) -> Result<Item, Fault> {
+fn item<'a, T: From<Cow<'a, str>>>(line: WireItem<'a>, currency: Currency) -> Result<Item<T>, Fault> {
     let quantity = decimal("quantity", line.quantity)?.unwrap_or(Decimal::ONE);
     if quantity.abs() > Decimal::from(QUANTITY_MAX) {
         let message = format!("must be between -{QUANTITY_MAX} and {QUANTITY_MAX}");

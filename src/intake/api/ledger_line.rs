@@ -1,11 +1,13 @@
+use std::borrow::Cow;
+
 use super::fields::{
-    amount, attributes, bounded, currency, day, instant, missing, required_text, signed_amount, slug, text,
-    word_of,
+    amount, attributes, bounded, currency, day, instant, missing, required_text, signed_amount, text, word_of,
 };
+use super::judge::{Judge, Row};
 use super::row_error::{Code, Fault};
 use super::transaction::{WireMethodDetail, method_detail};
 use super::wire::{Nested, Pairs, Text, object};
-use super::{ATTRIBUTES_MAX, FREE_TEXT_CHARS_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, Row, RowContext};
+use super::{ATTRIBUTES_MAX, FREE_TEXT_CHARS_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX};
 use crate::domain::{Direction, LedgerKind, LedgerLine, Scene, Status};
 
 /// Characters of a rate as printed, e.g. `0.60%` or `7.1234567890`.
@@ -33,20 +35,20 @@ object! {
     }
 }
 
-impl<'de> Row<'de> for LedgerLine {
+impl<'de, T: From<Cow<'de, str>>> Row<'de> for LedgerLine<T> {
     type Wire = WireLedgerLine<'de>;
 
-    fn judge(wire: WireLedgerLine<'de>, context: &RowContext<'_>) -> Result<Self, Fault> {
-        let now = context.now;
+    fn judge(wire: WireLedgerLine<'de>, judge: &Judge<'_>) -> Result<Self, Fault> {
+        let now = judge.now;
         let kind = word_of("kind", wire.kind, LedgerKind::parse, KINDS)?.ok_or_else(|| missing("kind"))?;
         let direction = word_of("direction", wire.direction, Direction::parse, "in, out")?;
         Ok(Self {
             line_id: required_text("line_id", wire.line_id, ID_CHARS_MAX)?,
             posted_at: instant("posted_at", wire.posted_at, now)?.ok_or_else(|| missing("posted_at"))?,
             source_day: day("source_day", wire.source_day, now)?,
-            store: context.store(wire.store)?,
-            account: context.account(wire.account)?,
-            provider: slug("provider", wire.provider)?,
+            store: judge.store(wire.store)?,
+            account: judge.account(wire.account)?,
+            provider: judge.slug("provider", wire.provider)?,
             status: status_of(wire.status)?,
             completed_at: instant("completed_at", wire.completed_at, now)?,
             updated_at: instant("updated_at", wire.updated_at, now)?,
@@ -76,13 +78,13 @@ impl<'de> Row<'de> for LedgerLine {
             parent_transaction_id: text("parent_transaction_id", wire.parent_transaction_id, ID_CHARS_MAX)?,
             order_id: text("order_id", wire.order_id, ID_CHARS_MAX)?,
             payout_id: text("payout_id", wire.payout_id, ID_CHARS_MAX)?,
-            method: slug("method", wire.method)?,
+            method: judge.slug("method", wire.method)?,
             method_detail: method_detail(wire.method_detail)?,
-            customer: context.pseudonym("customer", wire.customer)?,
+            customer: judge.pseudonym("customer", wire.customer)?,
             description: text("description", wire.description, FREE_TEXT_CHARS_MAX)?,
             file: file_of(wire.file)?,
             line_number: bounded("line_number", wire.line_number, 0, LINE_NUMBER_MAX)?,
-            test: context.test(wire.test)?,
+            test: judge.test(wire.test)?,
         })
     }
 }
@@ -96,10 +98,10 @@ fn status_of(value: Option<Text<'_>>) -> Result<Status, Fault> {
     Ok(word_of("status", value, parse, "pending, succeeded, failed")?.unwrap_or(Status::Succeeded))
 }
 
-fn file_of(value: Option<Text<'_>>) -> Result<Option<String>, Fault> {
+fn file_of<'a, T: From<Cow<'a, str>>>(value: Option<Text<'a>>) -> Result<Option<T>, Fault> {
     let Some(Text(hash)) = value else { return Ok(None) };
     if hash.len() != SHA256_HEX_CHARS || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Fault::new("file", Code::UnknownValue, "must be a SHA-256 in 64 hex digits"));
     }
-    Ok(Some(hash.to_ascii_lowercase()))
+    Ok(Some(T::from(Cow::Owned(hash.to_ascii_lowercase()))))
 }

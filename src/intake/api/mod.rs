@@ -5,6 +5,7 @@ mod checkout_event;
 mod fields;
 mod inflate;
 mod items;
+mod judge;
 mod ledger_line;
 mod row_error;
 mod split;
@@ -13,15 +14,13 @@ mod tests;
 mod transaction;
 mod wire;
 
-pub use inflate::{InflateError, Inflater};
+pub use inflate::{Encoding, InflateError, Inflater};
+pub use judge::{ApiRecord, Judge};
 pub use row_error::{Code, RowError};
+pub use split::rows as find_rows;
 
-use fields::{card_number, text};
-use row_error::Fault;
-use wire::{Object, Text, read_object};
-
-use super::{Pseudonyms, holds_card_number};
-use crate::domain::{CheckoutEvent, Instant, LedgerLine, Store, StoreId, Transaction};
+use super::Pseudonyms;
+use crate::domain::{CheckoutEvent, Instant, LedgerLine, Store, Transaction};
 
 /// Bytes of a body, after decompression.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -116,12 +115,6 @@ pub struct Batch<T> {
     pub errors: Vec<RowError>,
 }
 
-/// A record that a row can become.
-trait Row<'de>: Sized {
-    type Wire: Object<'de>;
-    fn judge(wire: Self::Wire, context: &RowContext<'_>) -> Result<Self, Fault>;
-}
-
 /// Reads transactions.
 ///
 /// # Errors
@@ -158,94 +151,11 @@ pub fn parse_checkout_events(
     parse(body, format, context)
 }
 
-fn parse<'de, T: Row<'de>>(
-    body: &'de [u8],
+fn parse<T: ApiRecord>(
+    body: &[u8],
     format: BodyFormat,
     context: &RowContext<'_>,
 ) -> Result<Batch<T>, BodyError> {
-    let found = split::rows(body, format)?;
-    let mut batch = Batch { rows: Vec::with_capacity(found.len()), errors: Vec::new() };
-    for (index, row) in found.into_iter().enumerate() {
-        match parse_row(row, context) {
-            Ok(record) => batch.rows.push(record),
-            Err(fault) => batch.errors.push(fault.at(index)),
-        }
-    }
-    Ok(batch)
-}
-
-fn parse_row<'de, T: Row<'de>>(row: &'de [u8], context: &RowContext<'_>) -> Result<T, Fault> {
-    if row.len() > ROW_BYTES_MAX {
-        let message = format!("the row has more than {ROW_BYTES_MAX} bytes");
-        return Err(Fault::new("", Code::RowTooLong, message));
-    }
-    let json = std::str::from_utf8(row).map_err(|error| {
-        Fault::new("", Code::NotUtf8, format!("not UTF-8 from byte {} on", error.valid_up_to()))
-    })?;
-    T::judge(read_object(json)?, context)
-}
-
-impl RowContext<'_> {
-    /// The store that a row names, or the only one of the key.
-    fn store(&self, value: Option<Text<'_>>) -> Result<StoreId, Fault> {
-        match (value.filter(|Text(slug)| !slug.is_empty()), self.stores) {
-            (Some(Text(slug)), stores) => stores
-                .iter()
-                .find(|store| store.slug == slug)
-                .map(|store| store.id)
-                .ok_or_else(|| Fault::new("store", Code::UnknownStore, "is no store of this key")),
-            (None, [only]) => Ok(only.id),
-            (None, []) => Err(Fault::new("store", Code::UnknownStore, "this key has no store")),
-            (None, _) => {
-                let message = "is required, because the key is bound to several stores";
-                Err(Fault::new("store", Code::StoreRequired, message))
-            }
-        }
-    }
-
-    #[expect(clippy::unused_self, reason = "stands among its siblings")]
-    fn account(&self, value: Option<Text<'_>>) -> Result<String, Fault> {
-        Ok(text("account", value, ID_CHARS_MAX)?.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()))
-    }
-
-    /// The pseudonym of a reference to a person. The number space is the shop's own: who pays with another provider
-    /// today is the same customer.
-    fn pseudonym(&self, field: &'static str, value: Option<Text<'_>>) -> Result<Option<String>, Fault> {
-        let Some(Text(raw)) = value else { return Ok(None) };
-        if raw.trim().is_empty() {
-            return Ok(None);
-        }
-        if raw.len() > REFERENCE_CHARS_MAX {
-            return Err(Fault::new(
-                field,
-                Code::TooLong,
-                format!("has more than {REFERENCE_CHARS_MAX} bytes"),
-            ));
-        }
-        // Not even the hash of a card number is kept.
-        if holds_card_number(&raw) {
-            return Err(card_number(field));
-        }
-        Ok(Some(self.pseudonyms.of(field, "", &raw)))
-    }
-
-    fn ip(&self, value: Option<Text<'_>>) -> Result<Option<String>, Fault> {
-        if let Some(Text(ip)) = &value
-            && !ip.trim().is_empty()
-            && ip.trim().parse::<std::net::IpAddr>().is_err()
-        {
-            return Err(Fault::new("ip", Code::UnknownValue, "is not an IPv4 or IPv6 address"));
-        }
-        self.pseudonym("ip", value)
-    }
-
-    fn test(&self, value: Option<bool>) -> Result<bool, Fault> {
-        match value {
-            Some(false) if self.test => {
-                let message = "cannot be false: this is a test key, and its records are tests";
-                Err(Fault::new("test", Code::TestKey, message))
-            }
-            given => Ok(self.test || given.unwrap_or(false)),
-        }
-    }
+    let rows = find_rows(body, format)?;
+    Ok(T::judge(&rows, 0, &Judge::new(context, rows.len())))
 }

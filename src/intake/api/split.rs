@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{BATCH_ROWS_MAX, BodyError, BodyFormat};
 
 /// The rows of a body; each is JSON or not, which is judged row by row.
-pub(super) fn rows(body: &[u8], format: BodyFormat) -> Result<Vec<&[u8]>, BodyError> {
+pub fn rows(body: &[u8], format: BodyFormat) -> Result<Vec<&[u8]>, BodyError> {
     let rows = match format {
         BodyFormat::Lines => lines(body)?,
         BodyFormat::Json => json(body)?,

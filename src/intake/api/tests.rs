@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::domain::{Currency, FailureClass, Kind, OrganisationId, Status, Word};
+use crate::domain::{Currency, FailureClass, Kind, OrganisationId, Status, StoreId, Word};
 
 const NAMES: Pseudonyms = Pseudonyms::new([7; 32]);
 

@@ -1,10 +1,13 @@
+use std::borrow::Cow;
+
 use super::fields::{
-    amount, attributes, bounded, currency, day, instant, missing, required_text, slug, text, word_of,
+    amount, attributes, bounded, currency, day, instant, missing, required_text, text, word_of,
 };
 use super::items::{WireItems, items};
+use super::judge::{Judge, Row};
 use super::row_error::{Code, Fault};
 use super::wire::{Nested, Pairs, Text, object};
-use super::{ATTRIBUTES_MAX, FREE_TEXT_CHARS_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, Row, RowContext};
+use super::{ATTRIBUTES_MAX, FREE_TEXT_CHARS_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX};
 use crate::domain::{
     AMOUNT_MINOR_MAX, FailureClass, Kind, MethodDetail, Money, Risk, Scene, Status, Transaction, Word,
     failure_reason,
@@ -45,17 +48,17 @@ object! {
     WireRisk<'a> { score: i64, verdict: Text<'a>, outcome: Text<'a> }
 }
 
-impl<'de> Row<'de> for Transaction {
+impl<'de, T: From<Cow<'de, str>>> Row<'de> for Transaction<T> {
     type Wire = WireTransaction<'de>;
 
-    fn judge(wire: WireTransaction<'de>, context: &RowContext<'_>) -> Result<Self, Fault> {
-        let now = context.now;
+    fn judge(wire: WireTransaction<'de>, judge: &Judge<'_>) -> Result<Self, Fault> {
+        let now = judge.now;
         let kind = word_of("kind", wire.kind, Kind::parse, KINDS)?.unwrap_or(Kind::Payment);
         let status = status_of(wire.status, kind)?;
         let currency = currency("currency", wire.currency)?.ok_or_else(|| missing("currency"))?;
         let minor = amount("amount", wire.amount)?.ok_or_else(|| missing("amount"))?;
-        let provider = slug("provider", wire.provider)?;
-        let failure_code = text("failure_code", wire.failure_code, LABEL_CHARS_MAX)?;
+        let provider = judge.slug("provider", wire.provider)?;
+        let failure_code: Option<Cow<'de, str>> = text("failure_code", wire.failure_code, LABEL_CHARS_MAX)?;
         let failure_class = word_of(
             "failure_class",
             wire.failure_class,
@@ -71,11 +74,11 @@ impl<'de> Row<'de> for Transaction {
             amount: Money::from_minor(minor, currency).map_err(|_| {
                 Fault::new("amount", Code::OutOfRange, format!("is beyond {AMOUNT_MINOR_MAX}"))
             })?,
-            store: context.store(wire.store)?,
-            account: context.account(wire.account)?,
+            store: judge.store(wire.store)?,
+            account: judge.account(wire.account)?,
             provider,
-            method: slug("method", wire.method)?,
-            aggregator: slug("aggregator", wire.aggregator)?,
+            method: judge.slug("method", wire.method)?,
+            aggregator: judge.slug("aggregator", wire.aggregator)?,
             method_detail: method_detail(wire.method_detail)?,
             scene: word_of("scene", wire.scene, Scene::parse, SCENES)?,
             device: text("device", wire.device, LABEL_CHARS_MAX)?,
@@ -100,7 +103,7 @@ impl<'de> Row<'de> for Transaction {
             completed_at: instant("completed_at", wire.completed_at, now)?,
             settled_on: day("settled_on", wire.settled_on, now)?,
             updated_at: instant("updated_at", wire.updated_at, now)?,
-            failure_code,
+            failure_code: failure_code.map(T::from),
             failure_message: text("failure_message", wire.failure_message, FREE_TEXT_CHARS_MAX)?,
             failure_class,
             list_amount: amount("list_amount", wire.list_amount)?,
@@ -109,13 +112,13 @@ impl<'de> Row<'de> for Transaction {
             tax: amount("tax", wire.tax)?,
             fee: super::fields::signed_amount("fee", wire.fee)?,
             fee_refunded: amount("fee_refunded", wire.fee_refunded)?,
-            customer: context.pseudonym("customer", wire.customer)?,
-            payment_fingerprint: context.pseudonym("payment_fingerprint", wire.payment_fingerprint)?,
-            ip: context.ip(wire.ip)?,
+            customer: judge.pseudonym("customer", wire.customer)?,
+            payment_fingerprint: judge.pseudonym("payment_fingerprint", wire.payment_fingerprint)?,
+            ip: judge.ip(wire.ip)?,
             items: items(wire.items, currency)?,
             risk: risk(wire.risk)?,
             attributes: wire.attributes.map_or(Ok(Vec::new()), |pairs| attributes(pairs.0))?,
-            test: context.test(wire.test)?,
+            test: judge.test(wire.test)?,
         })
     }
 }
@@ -139,8 +142,12 @@ fn known_class(provider: Option<Word>, code: Option<&str>) -> Option<FailureClas
     failure_reason(provider.unwrap_or(Word::NONE), code?).map(crate::domain::FailureReason::class)
 }
 
-pub(super) fn method_detail(wire: Option<Nested<WireMethodDetail<'_>>>) -> Result<MethodDetail, Fault> {
-    let Some(Nested(wire)) = wire else { return Ok(MethodDetail::default()) };
+pub(super) fn method_detail<'a, T: From<Cow<'a, str>>>(
+    wire: Option<Nested<WireMethodDetail<'a>>>,
+) -> Result<MethodDetail<T>, Fault> {
+    let Some(Nested(wire)) = wire else {
+        return Ok(MethodDetail { bank: None, card_brand: None, funding: None, wallet: None });
+    };
     let label = |field, value| {
         text(field, value, LABEL_CHARS_MAX).map_err(|fault: Fault| fault.inside("method_detail"))
     };
@@ -152,8 +159,10 @@ pub(super) fn method_detail(wire: Option<Nested<WireMethodDetail<'_>>>) -> Resul
     })
 }
 
-fn risk(wire: Option<Nested<WireRisk<'_>>>) -> Result<Risk, Fault> {
-    let Some(Nested(wire)) = wire else { return Ok(Risk::default()) };
+fn risk<'a, T: From<Cow<'a, str>>>(wire: Option<Nested<WireRisk<'a>>>) -> Result<Risk<T>, Fault> {
+    let Some(Nested(wire)) = wire else {
+        return Ok(Risk { score: None, verdict: None, outcome: None });
+    };
     let inside = |fault: Fault| fault.inside("risk");
     Ok(Risk {
         score: bounded("score", wire.score, -SCORE_MAX, SCORE_MAX).map_err(inside)?,

@@ -1,6 +1,5 @@
 //! Reads a body within limits of size, time and the room behind it; actix has no deadline for bodies of its own.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -9,18 +8,16 @@ use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 use tokio::time::{Instant as Deadline, timeout_at};
 
+use crate::domain::Word;
 use crate::intake::Intake;
-use crate::intake::api::{BODY_BYTES_MAX, BodyFormat, Inflater};
+use crate::intake::api::{BODY_BYTES_MAX, BodyFormat, Encoding, InflateError, Inflater};
+use crate::store::Share;
 use crate::web::WebError;
 
-/// Bytes of all bodies that are being read or judged at this moment.
-const UNDERWAY_BYTES_MAX: usize = 256 << 20;
 /// Seconds after which a sender should try again when there is no room.
 const RETRY_AFTER_S: u64 = 2;
 /// After so many bytes it is asked again whether there is room behind.
 const ASK_AGAIN_BYTES: usize = 1 << 20;
-
-static UNDERWAY_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// How large and how slow a body may be.
 #[derive(Clone, Copy, Debug)]
@@ -50,34 +47,35 @@ impl Default for BodyLimits {
 pub(super) struct Body {
     pub bytes: Vec<u8>,
     pub format: BodyFormat,
-    _room: Room,
+    _room: Share,
 }
 
 /// Reads the body of a request.
 ///
 /// # Errors
 /// 415 for a type or encoding that is not taken, 411/413/408 for length and pace, 429 when the queue behind is full,
-/// 400 when it is cut off or is not the gzip it says it is.
+/// 400 when it is cut off or is not the gzip or zstd it says it is.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     intake: &Intake,
+    sender: Word,
 ) -> Result<Body, WebError> {
     let limits = request.app_data::<web::Data<BodyLimits>>().map_or_else(BodyLimits::default, |set| ***set);
     let format = format_of(request.headers())?;
-    let is_gzip = is_gzip(request.headers())?;
+    let encoding = encoding_of(request.headers())?;
     let told = told_length(request.headers());
     if told.is_some_and(|bytes| bytes > limits.bytes_max) {
         return Err(WebError::TooLarge);
     }
-    if !intake.has_room(1, told.unwrap_or(1)) {
-        return Err(WebError::TooMany { retry_after_s: RETRY_AFTER_S });
-    }
-    let mut room = Room::take(told.unwrap_or(0))?;
-    let mut sink = Sink::new(is_gzip, limits.bytes_max);
-    receive(payload, &limits, told, &mut sink, &mut room, intake).await?;
+    let mut room = intake.body_room(sender, told.unwrap_or(0)).ok_or_else(no_room)?;
+    let mut sink = Sink::new(encoding, told.unwrap_or(0), limits.bytes_max)?;
+    let has_room = || intake.has_room(sender, 1);
+    receive(payload, &limits, told, &mut sink, &mut room, has_room).await?;
     let bytes = sink.finish()?;
-    room.grow_to(bytes.len())?;
+    if !room.grow_to(bytes.len()) {
+        return Err(no_room());
+    }
     Ok(Body { bytes, format, _room: room })
 }
 
@@ -87,8 +85,8 @@ async fn receive(
     limits: &BodyLimits,
     told: Option<usize>,
     sink: &mut Sink,
-    room: &mut Room,
-    intake: &Intake,
+    room: &mut Share,
+    has_room: impl Fn() -> bool,
 ) -> Result<(), WebError> {
     let begun = Deadline::now();
     let whole =
@@ -110,14 +108,20 @@ async fn receive(
             return Err(WebError::TooLarge);
         }
         sink.push(&piece)?;
-        room.grow_to(sink.len().max(received))?;
+        if !room.grow_to(sink.len().max(received)) {
+            return Err(no_room());
+        }
         if received - asked_at > ASK_AGAIN_BYTES {
             asked_at = received;
-            if !intake.has_room(1, received) {
-                return Err(WebError::TooMany { retry_after_s: RETRY_AFTER_S });
+            if !has_room() {
+                return Err(no_room());
             }
         }
     }
+}
+
+const fn no_room() -> WebError {
+    WebError::TooMany { retry_after_s: RETRY_AFTER_S }
 }
 
 fn time_at_pace(bytes: usize, bytes_per_second: u32) -> Duration {
@@ -158,18 +162,19 @@ fn format_of(headers: &HeaderMap) -> Result<BodyFormat, WebError> {
     format.ok_or_else(|| unsupported("send application/json, or application/x-ndjson with one object a line"))
 }
 
-/// One layer of gzip, or none.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, WebError> {
+/// One layer of gzip or zstd, or none.
+fn encoding_of(headers: &HeaderMap) -> Result<Option<Encoding>, WebError> {
     let mut encodings = headers.get_all(CONTENT_ENCODING);
     let encoding = encodings.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = match encoding.trim().to_ascii_lowercase().as_str() {
         _ if encodings.next().is_some() => None,
-        "" | "identity" => Some(false),
-        "gzip" | "x-gzip" => Some(true),
+        "" | "identity" => Some(None),
+        "gzip" | "x-gzip" => Some(Some(Encoding::Gzip)),
+        "zstd" => Some(Some(Encoding::Zstd)),
         _ => None,
     };
     known.ok_or_else(|| {
-        let detail = "a body is sent plain or with one layer of gzip";
+        let detail = "a body is sent plain or with one layer of gzip or zstd";
         refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
     })
 }
@@ -177,24 +182,22 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, WebError> {
 /// Where pieces go.
 enum Sink {
     Plain(Vec<u8>),
-    Gzip { inflater: Box<Inflater>, received: usize },
+    Packed { inflater: Inflater, encoding: Encoding, received: usize },
 }
 
 impl Sink {
-    fn new(is_gzip: bool, bytes_max: usize) -> Self {
-        if is_gzip {
-            Self::Gzip { inflater: Box::new(Inflater::new(bytes_max)), received: 0 }
-        } else {
-            Self::Plain(Vec::new())
-        }
+    fn new(encoding: Option<Encoding>, told: usize, bytes_max: usize) -> Result<Self, WebError> {
+        let Some(encoding) = encoding else { return Ok(Self::Plain(Vec::with_capacity(told))) };
+        let inflater = Inflater::new(encoding, bytes_max).map_err(|error| given_up(encoding, error))?;
+        Ok(Self::Packed { inflater, encoding, received: 0 })
     }
 
     fn push(&mut self, piece: &[u8]) -> Result<(), WebError> {
         match self {
             Self::Plain(bytes) => bytes.extend_from_slice(piece),
-            Self::Gzip { inflater, received } => {
+            Self::Packed { inflater, encoding, received } => {
                 *received += piece.len();
-                inflater.push(piece)?;
+                inflater.push(piece).map_err(|error| given_up(*encoding, error))?;
             }
         }
         Ok(())
@@ -204,7 +207,7 @@ impl Sink {
     fn len(&self) -> usize {
         match self {
             Self::Plain(bytes) => bytes.len(),
-            Self::Gzip { inflater, .. } => inflater.inflated_bytes(),
+            Self::Packed { inflater, .. } => inflater.held_bytes(),
         }
     }
 
@@ -212,51 +215,26 @@ impl Sink {
         match self {
             Self::Plain(bytes) => Ok(bytes),
             // An empty body is empty, whatever its encoding is said to be.
-            Self::Gzip { received: 0, .. } => Ok(Vec::new()),
-            Self::Gzip { inflater, .. } => Ok(inflater.finish()?),
+            Self::Packed { received: 0, .. } => Ok(Vec::new()),
+            Self::Packed { inflater, encoding, .. } => {
+                inflater.finish().map_err(|error| given_up(encoding, error))
+            }
         }
     }
 }
 
-impl From<crate::intake::api::InflateError> for WebError {
-    fn from(error: crate::intake::api::InflateError) -> Self {
-        use crate::intake::api::InflateError::{Damaged, Ratio, TooLarge};
-        let (status, code) = match error {
-            Damaged => (StatusCode::BAD_REQUEST, "invalid_gzip"),
-            TooLarge | Ratio => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
-        };
-        refused(status, code, error.to_string())
-    }
-}
-
-/// A share of [`UNDERWAY_BYTES_MAX`], given back when dropped.
-struct Room(usize);
-
-impl Room {
-    fn take(bytes: usize) -> Result<Self, WebError> {
-        let mut room = Self(0);
-        room.grow_to(bytes)?;
-        Ok(room)
-    }
-
-    fn grow_to(&mut self, bytes: usize) -> Result<(), WebError> {
-        let more = bytes.saturating_sub(self.0);
-        if more == 0 {
-            return Ok(());
-        }
-        let before = UNDERWAY_BYTES.fetch_add(more, Ordering::Relaxed);
-        self.0 += more;
-        if before.saturating_add(more) > UNDERWAY_BYTES_MAX {
-            return Err(WebError::TooMany { retry_after_s: RETRY_AFTER_S });
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        UNDERWAY_BYTES.fetch_sub(self.0, Ordering::Relaxed);
-    }
+fn given_up(encoding: Encoding, error: InflateError) -> WebError {
+    let code = match (error, encoding) {
+        (InflateError::Damaged, Encoding::Gzip) => "invalid_gzip",
+        (InflateError::Damaged, Encoding::Zstd) => "invalid_zstd",
+        (InflateError::TooLarge | InflateError::Ratio | InflateError::Window, _) => "too_large",
+        (InflateError::NoRoom, _) => return WebError::TooMany { retry_after_s: RETRY_AFTER_S },
+    };
+    let status = match error {
+        InflateError::Damaged => StatusCode::BAD_REQUEST,
+        _ => StatusCode::PAYLOAD_TOO_LARGE,
+    };
+    refused(status, code, error.to_string())
 }
 
 #[cfg(test)]
@@ -281,22 +259,15 @@ mod tests {
         assert_eq!(format("application/x-ndjson"), Some(BodyFormat::Lines));
         assert_eq!(format("application/json; charset=gbk"), None);
         assert_eq!(format("text/plain"), None);
-        let gzip = |values: &[&'static str]| {
+        let encoding = |values: &[&'static str]| {
             let pairs: Vec<_> = values.iter().map(|value| (CONTENT_ENCODING, *value)).collect();
-            is_gzip(&headers(&pairs)).ok()
+            encoding_of(&headers(&pairs)).ok()
         };
-        assert_eq!(gzip(&[]), Some(false));
-        assert_eq!(gzip(&["GZIP"]), Some(true));
-        assert_eq!(gzip(&["gzip, gzip"]), None);
-        assert_eq!(gzip(&["gzip", "gzip"]), None);
-        assert_eq!(gzip(&["br"]), None);
-    }
-
-    #[test]
-    fn room_is_given_back() {
-        let mut room = Room::take(10).unwrap();
-        assert!(room.grow_to(UNDERWAY_BYTES_MAX * 2).is_err());
-        drop(room);
-        assert!(Room::take(UNDERWAY_BYTES_MAX / 2).is_ok());
+        assert_eq!(encoding(&[]), Some(None));
+        assert_eq!(encoding(&["GZIP"]), Some(Some(Encoding::Gzip)));
+        assert_eq!(encoding(&["zstd"]), Some(Some(Encoding::Zstd)));
+        for several in [&["gzip, gzip"][..], &["gzip", "gzip"], &["zstd, gzip"], &["zstd", "zstd"], &["br"]] {
+            assert_eq!(encoding(several), None, "{several:?}");
+        }
     }
 }

@@ -8,16 +8,17 @@ use super::answer::{request_id, verdict};
 use super::body::{self, Body};
 use crate::domain::{CheckoutEvent, LedgerLine, Transaction, Word};
 use crate::intake::api::{
-    BATCH_ROWS_MAX, Batch, BodyError, BodyFormat, Code, RowContext, RowError, parse_checkout_events,
-    parse_ledger_lines, parse_transactions,
+    ApiRecord, BATCH_ROWS_MAX, Batch, BodyError, Code, Judge, RowContext, RowError, find_rows,
 };
-use crate::intake::{Accepted, IntakeError};
+use crate::intake::{Accepted, Encoded, Intake, IntakeError};
 use crate::telemetry::IngestResult;
 use crate::web::door::{ApiKey, IngestKey};
 use crate::web::{AppState, WebError};
 
 /// Bodies above this are judged on a thread of their own: they would hold up the worker's other requests.
 const JUDGED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
+/// Rows from which on a body is worth a batch of its own; fewer are encoded together with those of others.
+const ENCODED_ROWS_MIN: usize = 256;
 /// The name of this way in, as accounts name their source of record.
 const FEED: &str = "api";
 /// Refused rows that are named in the log, one line a batch.
@@ -30,10 +31,7 @@ pub(super) async fn transactions(
     key: IngestKey,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, WebError> {
-    let batch: Batch<Transaction> =
-        judged(&request, payload, key.0, &state, "transaction", parse_transactions).await?;
-    let accepted = state.intake.accept_transactions(Word::of(FEED), batch.rows).await;
-    answer(&request, accepted, &batch.errors)
+    receive::<Transaction>(&request, payload, key.0, &state, "transaction").await
 }
 
 /// `POST /api/v1/checkout-events`.
@@ -43,10 +41,7 @@ pub(super) async fn checkout_events(
     key: IngestKey,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, WebError> {
-    let batch: Batch<CheckoutEvent> =
-        judged(&request, payload, key.0, &state, "checkout_event", parse_checkout_events).await?;
-    let accepted = state.intake.accept_checkout_events(Word::of(FEED), batch.rows).await;
-    answer(&request, accepted, &batch.errors)
+    receive::<CheckoutEvent>(&request, payload, key.0, &state, "checkout_event").await
 }
 
 /// `POST /api/v1/ledger-lines`.
@@ -56,10 +51,7 @@ pub(super) async fn ledger_lines(
     key: IngestKey,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, WebError> {
-    let batch: Batch<LedgerLine> =
-        judged(&request, payload, key.0, &state, "ledger_line", parse_ledger_lines).await?;
-    let accepted = state.intake.accept_ledger_lines(Word::of(FEED), batch.rows).await;
-    answer(&request, accepted, &batch.errors)
+    receive::<LedgerLine>(&request, payload, key.0, &state, "ledger_line").await
 }
 
 /// Any other method.
@@ -78,15 +70,31 @@ pub(super) async fn wrong_method(request: HttpRequest) -> HttpResponse {
         .body(problem.to_string())
 }
 
-type Parse<T> = for<'a, 'b, 'c> fn(&'a [u8], BodyFormat, &'b RowContext<'c>) -> Result<Batch<T>, BodyError>;
+/// A judged body.
+enum Judged<R> {
+    /// Few rows, or of an account that was not met before.
+    Rows(Batch<R>),
+    /// Many rows, ready for the inbox.
+    Encoded(Encoded, Vec<RowError>),
+}
 
-/// Reads and judges a body, counts and logs what was refused.
-async fn judged<T: Send + 'static>(
+impl<R> Judged<R> {
+    fn errors(&self) -> &[RowError] {
+        match self {
+            Self::Rows(batch) => &batch.errors,
+            Self::Encoded(_, errors) => errors,
+        }
+    }
+}
+
+/// Reads and judges a body, makes its good rows durable, and says what became of each.
+async fn receive<R: ApiRecord>(
     request: &HttpRequest,
     payload: web::Payload,
     key: ApiKey,
     state: &AppState,
     kind: &'static str,
+<<<<<<< HEAD
     parse: Parse<T>,
 ) -> Result<Batch<T>, WebError> {
     if state.intake.gate().is_shut() {
@@ -95,24 +103,54 @@ async fn judged<T: Send + 'static>(
     }
     let body = body::read(request, payload, &state.intake).await?;
     let key_id = key.id.clone();
+=======
+) -> Result<HttpResponse, WebError> {
+    let sender = Word::of(&key.id);
+    let body = body::read(request, payload, &state.intake, sender).await?;
+    let judged = judged::<R>(body, key.clone(), state).await?;
+    if !judged.errors().is_empty() {
+        let count = u64::try_from(judged.errors().len()).unwrap_or(u64::MAX);
+        state.metrics.records_received(None, kind, IngestResult::Rejected, count);
+        note_refused(request, &key.id, kind, judged.errors());
+    }
+    let feed = Word::of(FEED);
+    let (accepted, errors) = match judged {
+        Judged::Rows(batch) => (state.intake.accept_from(sender, feed, batch.rows).await, batch.errors),
+        Judged::Encoded(encoded, errors) => (state.intake.accept_encoded(sender, encoded).await, errors),
+    };
+    answer(request, accepted, &errors)
+}
+
+/// Judges a body, a large one on a thread of its own.
+async fn judged<R: ApiRecord>(body: Body, key: ApiKey, state: &AppState) -> Result<Judged<R>, WebError> {
+>>>>>>> 397fe17 (intake, lake, store: large bodies become columns where they are judged; fair shares; zstd)
     let now = state.clock.now();
     let pseudonyms = Arc::clone(&state.pseudonyms);
+    let intake = Arc::clone(&state.intake);
     let judge = move |body: Body| {
         let context = RowContext { now, stores: key.stores(), test: key.is_test(), pseudonyms: &pseudonyms };
-        parse(&body.bytes, body.format, &context)
+        judge_rows(&body, &context, &intake)
     };
-    let batch = if body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
+    if body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
         web::block(move || judge(body)).await.map_err(|error| WebError::Internal(error.into()))?
     } else {
         judge(body)
-    };
-    let batch = batch.map_err(unreadable)?;
-    if !batch.errors.is_empty() {
-        let count = u64::try_from(batch.errors.len()).unwrap_or(u64::MAX);
-        state.metrics.records_received(None, kind, IngestResult::Rejected, count);
-        note_refused(request, &key_id, kind, &batch.errors);
     }
-    Ok(batch)
+}
+
+fn judge_rows<R: ApiRecord>(
+    body: &Body,
+    context: &RowContext<'_>,
+    intake: &Intake,
+) -> Result<Judged<R>, WebError> {
+    let rows = find_rows(&body.bytes, body.format).map_err(unreadable)?;
+    if rows.len() >= ENCODED_ROWS_MIN {
+        let encoded = intake.encode::<R>(Word::of(FEED), &rows, context);
+        if let Some((encoded, errors)) = encoded.map_err(|error| WebError::Internal(error.into()))? {
+            return Ok(Judged::Encoded(encoded, errors));
+        }
+    }
+    Ok(Judged::Rows(R::judge(&rows, 0, &Judge::new(context, rows.len()))))
 }
 
 /// Position, field and code; never a value.
