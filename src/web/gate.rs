@@ -10,12 +10,13 @@ use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     LOCATION, RETRY_AFTER,
 };
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use askama::Template;
 use futures_util::FutureExt;
 
+use super::connections::OpenConnection;
 use super::door::random_hex;
 use super::error::{Failure, WebError};
 use super::page::{Page, encode};
@@ -41,6 +42,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
     (CACHE_CONTROL, "no-store"),
 ];
+
+/// Header lines of a request.
+pub const HEADERS_MAX: usize = 64;
+/// Bytes of all names and values of a request's headers.
+pub const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Seconds after which who has too many connections should try again.
+const CONNECTIONS_RETRY_AFTER_S: u64 = 5;
 
 const STRICT_TRANSPORT: &str = "max-age=63072000; includeSubDomains";
 
@@ -71,17 +79,42 @@ pub async fn gate(
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let method = request.method().clone();
     let begun = Stopwatch::now();
-    let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let Ok(called) = called else {
-        tracing::error!(request = id, "a handler panicked");
-        return Err(WebError::Internal(anyhow::anyhow!("a handler panicked")).into());
+    let refusal = refused_at_once(&request);
+    let is_refused = refusal.is_some();
+    let answer = match refusal {
+        Some(refusal) => request.error_response(refusal),
+        None => {
+            let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+            let Ok(called) = called else {
+                tracing::error!(request = id, "a handler panicked");
+                return Err(WebError::Internal(anyhow::anyhow!("a handler panicked")).into());
+            };
+            called?.map_into_boxed_body()
+        }
     };
-    let answer = called?.map_into_boxed_body();
     let mut answer = dress(answer, &id);
+    if is_refused {
+        // What else would come over this connection is not waited for.
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     let https = state.as_ref().is_some_and(|state| state.config.is_https());
     add_headers(answer.headers_mut(), https, &id);
     note(&answer, &method, begun, &id);
     Ok(answer)
+}
+
+/// Requests that no handler sees: over one connection too many, or with a head beyond its limits.
+fn refused_at_once(request: &ServiceRequest) -> Option<WebError> {
+    if request.conn_data::<OpenConnection>().is_some_and(OpenConnection::is_beyond) {
+        return Some(WebError::TooMany { retry_after_s: CONNECTIONS_RETRY_AFTER_S });
+    }
+    let headers = request.headers();
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    (headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX).then(|| WebError::Refused {
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        code: "head_too_large",
+        detail: format!("a request has at most {HEADERS_MAX} headers of {HEADER_BYTES_MAX} bytes in all"),
+    })
 }
 
 /// One line in the log. No path and no query: the pattern says enough, and they may hold secrets.

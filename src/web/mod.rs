@@ -5,6 +5,7 @@ pub mod asked;
 pub mod assets;
 pub mod charts;
 pub mod choices;
+pub mod connections;
 pub mod door;
 pub mod error;
 pub mod filters;

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::dev::Payload;
@@ -22,7 +22,7 @@ const ID_CHARS: usize = 8;
 const SECRET_CHARS: usize = 32;
 const CHECKSUM_CHARS: usize = 6;
 /// How long a key is remembered without asking the database. Revoking in this process is heard at once; revoking by
-/// the command line, after this long.
+/// the command line, after this long, or twice as long while the database is slow to answer.
 const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
 
 /// The text of an API key: `tw_live_<id>_<secret><checksum>`, in base 62.
@@ -161,6 +161,16 @@ struct Known {
     read_at: Instant,
     /// The hour of the last use that is written down, in ms.
     used_ms: AtomicI64,
+    /// True while somebody asks the database anew: the others need not ask too.
+    is_asked: AtomicBool,
+}
+
+impl Known {
+    /// True when it was read a moment ago, or a little longer while another request is asking anew.
+    fn is_fresh(&self, now: Instant) -> bool {
+        let age = (now - self.read_at).abs();
+        age < REMEMBERED || (age < REMEMBERED * 2 && self.is_asked.swap(true, Ordering::Relaxed))
+    }
 }
 
 /// Keys that exist, remembered for a moment: a busy till sends hundreds of requests a second with one key.
@@ -179,14 +189,15 @@ impl KnownKeys {
         now: Instant,
     ) -> Result<Option<Arc<Known>>, StoreError> {
         let remembered = self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(known) = remembered.filter(|known| (now - known.read_at).abs() < REMEMBERED) {
+        if let Some(known) = remembered.filter(|known| known.is_fresh(now)) {
             return Ok(Some(known));
         }
         let Some(record) = database.api_key(id).await? else { return Ok(None) };
         let mut stores = database.stores().await?;
         stores.retain(|store| store.organisation == record.organisation && record.stores.contains(store.id));
         let used_ms = AtomicI64::new(record.last_used_at.map_or(0, |at| at.timestamp_millis()));
-        let known = Arc::new(Known { record, stores: Arc::new(stores), read_at: now, used_ms });
+        let is_asked = AtomicBool::new(false);
+        let known = Arc::new(Known { record, stores: Arc::new(stores), read_at: now, used_ms, is_asked });
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), Arc::clone(&known));
         Ok(Some(known))
     }
