@@ -31,7 +31,8 @@ const WRITER_STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Everything that runs, but for the HTTP server.
 pub struct Running {
     pub state: AppState,
-    runner: Runner,
+    /// None once the jobs were stopped.
+    runner: Option<Runner>,
     writer: JoinHandle<()>,
     _folder: DataFolder,
 }
@@ -95,7 +96,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         config: Arc::new(web),
         door: Arc::new(Door::new(door_keys(&secret))),
     };
-    Ok(Running { state, runner, writer, _folder: folder })
+    Ok(Running { state, runner: Some(runner), writer, _folder: folder })
 }
 
 /// The keys of the door, derived from the installation's secret.
@@ -123,21 +124,31 @@ impl Running {
     /// # Errors
     /// When the client of robots cannot be set up.
     pub fn watch(&mut self) -> anyhow::Result<()> {
-        self.runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&self.state.intake))));
-        self.runner.spawn(Notify::new()?);
-        self.runner.spawn(DailyReport);
+        let Some(runner) = &mut self.runner else { return Ok(()) };
+        runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&self.state.intake))));
+        runner.spawn(Notify::new()?);
+        runner.spawn(DailyReport);
         Ok(())
     }
 
     /// Makes backups on a schedule.
     pub fn back_up(&mut self, schedule: BackupSchedule) {
         let lake = self.state.lake.as_ref().clone();
-        self.runner.spawn(Backup::new(lake, self.state.config.data_dir.clone(), schedule));
+        if let Some(runner) = &mut self.runner {
+            runner.spawn(Backup::new(lake, self.state.config.data_dir.clone(), schedule));
+        }
+    }
+
+    /// Stops the jobs; what comes in is still committed, and waits in the inbox.
+    pub async fn stop_jobs(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            runner.stop(JOBS_STOP_WITHIN).await;
+        }
     }
 
     /// Stops jobs, commits what was accepted, closes the database. Call it after the HTTP server has stopped.
-    pub async fn stop(self) {
-        self.runner.stop(JOBS_STOP_WITHIN).await;
+    pub async fn stop(mut self) {
+        self.stop_jobs().await;
         let database = self.state.database.clone();
         // The writer ends when the last door to it is gone and its queue is empty.
         drop(self.state);

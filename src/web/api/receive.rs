@@ -94,17 +94,11 @@ async fn receive<R: ApiRecord>(
     key: ApiKey,
     state: &AppState,
     kind: &'static str,
-<<<<<<< HEAD
-    parse: Parse<T>,
-) -> Result<Batch<T>, WebError> {
+) -> Result<HttpResponse, WebError> {
     if state.intake.gate().is_shut() {
         // Before the body: a batch that cannot be kept need not be sent to its end.
         return Err(disk_full(&IntakeError::DiskFull));
     }
-    let body = body::read(request, payload, &state.intake).await?;
-    let key_id = key.id.clone();
-=======
-) -> Result<HttpResponse, WebError> {
     let sender = Word::of(&key.id);
     let body = body::read(request, payload, &state.intake, sender).await?;
     let judged = judged::<R>(body, key.clone(), state).await?;
@@ -123,7 +117,6 @@ async fn receive<R: ApiRecord>(
 
 /// Judges a body, a large one on a thread of its own.
 async fn judged<R: ApiRecord>(body: Body, key: ApiKey, state: &AppState) -> Result<Judged<R>, WebError> {
->>>>>>> 397fe17 (intake, lake, store: large bodies become columns where they are judged; fair shares; zstd)
     let now = state.clock.now();
     let pseudonyms = Arc::clone(&state.pseudonyms);
     let intake = Arc::clone(&state.intake);
