@@ -19,8 +19,6 @@ const WARM_UP: Duration = Duration::from_secs(2);
 pub struct Request {
     body: Body,
     head: usize,
-    /// What the answer must hold.
-    expected: &'static str,
     rows: usize,
 }
 
@@ -33,14 +31,14 @@ impl Request {
             body.bytes.len()
         );
         body.bytes.splice(0..0, head.bytes());
-        Self { body, head: head.len(), expected: "\"rejected\":0", rows }
+        Self { body, head: head.len(), rows }
     }
 
     /// A handler that does nothing.
     pub fn nothing() -> Self {
         let mut body = Body::of(0, &mut Random(0), chrono::DateTime::UNIX_EPOCH);
         body.bytes = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".to_vec();
-        Self { body, head: 0, expected: "", rows: 0 }
+        Self { body, head: 0, rows: 0 }
     }
 }
 
@@ -146,12 +144,12 @@ impl Connection {
             let begun = Instant::now();
             self.request.body.renew(&mut self.random, self.request.head);
             self.stream.write_all(&self.request.body.bytes).await.context("sending")?;
-            self.read_answer().await?;
-            self.acknowledged.fetch_add(self.request.rows, Ordering::Relaxed);
+            let accepted = self.read_answer().await?;
+            self.acknowledged.fetch_add(accepted, Ordering::Relaxed);
             let now = Instant::now();
             if now >= from && now < until {
                 mine.requests += 1;
-                mine.rows += self.request.rows;
+                mine.rows += accepted;
                 mine.ms.push((now - begun).as_secs_f64() * 1000.0);
             }
         }
@@ -162,7 +160,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn read_answer(&mut self) -> anyhow::Result<()> {
+    /// Rows that were accepted. Of some ten thousand random ids one looks like a card number, and is refused.
+    async fn read_answer(&mut self) -> anyhow::Result<usize> {
         self.answer.clear();
         loop {
             if self.stream.read_buf(&mut self.answer).await.context("reading")? == 0 {
@@ -175,10 +174,14 @@ impl Connection {
             if body.len() < length {
                 continue;
             }
-            if !head.starts_with("HTTP/1.1 200") || !body.contains(self.request.expected) {
-                bail!("an unexpected answer: {text}");
-            }
-            return Ok(());
+            let accepted = body.split("\"accepted\":").nth(1).and_then(|rest| rest.split(',').next());
+            return match accepted {
+                Some(accepted) if head.starts_with("HTTP/1.1 200") || body.contains("pan_suspected") => {
+                    Ok(accepted.parse()?)
+                }
+                None if self.request.rows == 0 && head.starts_with("HTTP/1.1 200") => Ok(0),
+                _ => bail!("an unexpected answer: {text}"),
+            };
         }
     }
 }

@@ -137,7 +137,8 @@ fn judge_rows<R: ApiRecord>(
     intake: &Intake,
 ) -> Result<Judged<R>, WebError> {
     let rows = find_rows(&body.bytes, body.format).map_err(unreadable)?;
-    if rows.len() >= ENCODED_ROWS_MIN {
+    // Never on an actix worker: Polars may block.
+    if rows.len() >= ENCODED_ROWS_MIN && body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
         let encoded = intake.encode::<R>(Word::of(FEED), &rows, context);
         if let Some((encoded, errors)) = encoded.map_err(|error| WebError::Internal(error.into()))? {
             return Ok(Judged::Encoded(encoded, errors));
