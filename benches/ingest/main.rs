@@ -32,6 +32,8 @@ use tillwatch::web::AppState;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How the address of a PostgreSQL database begins.
+const POSTGRES: &str = "postgres://";
 /// Seconds of each measurement, unless the command says otherwise.
 const SECONDS: u64 = 10;
 const SEED: u64 = 1;
@@ -55,9 +57,9 @@ fn main() -> anyhow::Result<()> {
     tillwatch::telemetry::start_logging(LogFormat::Human, "info,actix_server=warn")?;
     let seconds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(SECONDS);
     let wanted = |name: &str| {
-        let mut names = std::env::args()
-            .skip(1)
-            .filter(|argument| !argument.starts_with("--") && argument.parse::<u64>().is_err());
+        let mut names = std::env::args().skip(1).filter(|argument| {
+            !argument.starts_with("--") && !argument.starts_with(POSTGRES) && argument.parse::<u64>().is_err()
+        });
         let first = names.next();
         first.is_none_or(|first| first == name || names.any(|other| other == name))
     };
@@ -109,7 +111,14 @@ impl Server {
             allow_local_robot: false,
             log,
         };
-        let config = Config::of(&DataOptions { data_dir: folder.to_owned() }, &server)?;
+        // An empty database of a PostgreSQL server, where one is given.
+        let database = std::env::args().find(|argument| argument.starts_with(POSTGRES));
+        let data = DataOptions {
+            data_dir: folder.to_owned(),
+            database: database.as_deref().map(Into::into),
+            i_accept_data_loss: false,
+        };
+        let config = Config::of(&data, &server)?;
         let mut running = start(&config, Arc::new(SystemClock)).await?;
         if !with_jobs {
             running.stop_jobs().await;
