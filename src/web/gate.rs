@@ -81,16 +81,15 @@ pub async fn gate(
     let begun = Stopwatch::now();
     let refusal = refused_at_once(&request);
     let is_refused = refusal.is_some();
-    let answer = match refusal {
-        Some(refusal) => request.error_response(refusal),
-        None => {
-            let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-            let Ok(called) = called else {
-                tracing::error!(request = id, "a handler panicked");
-                return Err(WebError::Internal(anyhow::anyhow!("a handler panicked")).into());
-            };
-            called?.map_into_boxed_body()
-        }
+    let answer = if let Some(refusal) = refusal {
+        request.error_response(refusal)
+    } else {
+        let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+        let Ok(called) = called else {
+            tracing::error!(request = id, "a handler panicked");
+            return Err(WebError::Internal(anyhow::anyhow!("a handler panicked")).into());
+        };
+        called?.map_into_boxed_body()
     };
     let mut answer = dress(answer, &id);
     if is_refused {

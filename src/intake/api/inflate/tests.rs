@@ -59,11 +59,11 @@ fn a_bomb_is_given_up_early_and_holds_little() {
 
 #[test]
 fn the_ratio_is_judged_at_the_limit_and_one_beyond() {
-    let inflater = |taken| Inflater { taken, ..Inflater::new(Encoding::Gzip, 1).unwrap() };
+    let after = |taken| Inflater { taken, ..Inflater::new(Encoding::Gzip, 1).unwrap() };
     let inflated = RATIO_FROM_BYTES + RATIO_MAX - RATIO_FROM_BYTES % RATIO_MAX;
-    assert_eq!(inflater(inflated / RATIO_MAX).check_ratio(inflated), Ok(()));
-    assert_eq!(inflater(inflated / RATIO_MAX - 1).check_ratio(inflated), Err(InflateError::Ratio));
-    assert_eq!(inflater(1).check_ratio(RATIO_FROM_BYTES), Ok(()), "too little to judge by");
+    assert_eq!(after(inflated / RATIO_MAX).check_ratio(inflated), Ok(()));
+    assert_eq!(after(inflated / RATIO_MAX - 1).check_ratio(inflated), Err(InflateError::Ratio));
+    assert_eq!(after(1).check_ratio(RATIO_FROM_BYTES), Ok(()), "too little to judge by");
 }
 
 #[test]
