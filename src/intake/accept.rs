@@ -1,5 +1,8 @@
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{self, ApiRecord, BODY_BYTES_MAX, Judge, RowContext, RowError};
 use super::received::{Arriving, Received};
@@ -8,8 +11,8 @@ use crate::domain::{
 };
 use crate::lake::{BATCH_ROWS_MAX, BatchBuilder, EncodedRows, FrameError, Incoming, StreamRecord};
 use crate::store::{
-    Database, InboxWriter, Load, Parcel, QUEUE_ROWS_MAX, Refused, Room, SHARE_BYTES_MIN, SHARE_ROWS_MIN,
-    Share, Shares, StoreError,
+    Claims, Database, InboxWriter, KeptAnswer, Load, Parcel, QUEUE_ROWS_MAX, Refused, Room, SHARE_BYTES_MIN,
+    SHARE_ROWS_MIN, Share, Shares, StoreError,
 };
 use crate::telemetry::{Arrivals, Metrics};
 
@@ -44,6 +47,9 @@ pub struct Intake {
     sources: RwLock<Sources>,
     bodies: Shares,
     gate: IntakeGate,
+    claims: Claims,
+    /// One large body a processor is judged at a time: more would only turn each other's memory out of its cache.
+    judging: Arc<Semaphore>,
 }
 
 /// Feeds by store and account.
@@ -88,6 +94,18 @@ pub enum IntakeError {
     NotCommitted(Refused),
 }
 
+impl Encoded {
+    /// How many rows.
+    pub const fn len(&self) -> usize {
+        self.rows.rows()
+    }
+
+    /// True when there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Intake {
     /// The door in front of this writer.
     pub fn new(
@@ -96,6 +114,7 @@ impl Intake {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             database,
             writer,
@@ -104,6 +123,8 @@ impl Intake {
             sources: RwLock::default(),
             bodies: Shares::of(BODIES),
             gate: IntakeGate::default(),
+            claims: Claims::default(),
+            judging: Arc::new(Semaphore::new(processors)),
         }
     }
 
@@ -154,10 +175,10 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`]: nothing may be acknowledged.
     pub async fn accept<R: Received>(&self, feed: Word, rows: Vec<R>) -> Result<Accepted, IntakeError> {
-        self.accept_from(feed, feed, rows).await
+        self.accept_from(feed, feed, rows, None).await
     }
 
-    /// The same of one of several senders of a feed, who share the queue.
+    /// The same of one of several senders of a feed, who share the queue. `answer` is kept with the rows.
     ///
     /// # Errors
     /// [`IntakeError`]: nothing may be acknowledged.
@@ -166,6 +187,7 @@ impl Intake {
         sender: Word,
         feed: Word,
         rows: Vec<R>,
+        answer: Option<KeptAnswer>,
     ) -> Result<Accepted, IntakeError> {
         let now = self.clock.now();
         let mut arrivals = Arrivals::at(now);
@@ -176,15 +198,20 @@ impl Intake {
                 R::HAS_SOURCE && self.source_of_record(row.store(), row.account(), feed, now).await? != feed;
             stored.push(store_row(row, feed, witness, now));
         }
-        self.append(sender, Incoming::Rows(R::rows(stored)), &arrivals).await
+        self.append(sender, Incoming::Rows(R::rows(stored)), &arrivals, answer).await
     }
 
     /// Makes rows durable that are encoded already.
     ///
     /// # Errors
     /// [`IntakeError`]: nothing may be acknowledged.
-    pub async fn accept_encoded(&self, sender: Word, encoded: Encoded) -> Result<Accepted, IntakeError> {
-        self.append(sender, Incoming::Encoded(encoded.rows), &encoded.arrivals).await
+    pub async fn accept_encoded(
+        &self,
+        sender: Word,
+        encoded: Encoded,
+        answer: Option<KeptAnswer>,
+    ) -> Result<Accepted, IntakeError> {
+        self.append(sender, Incoming::Encoded(encoded.rows), &encoded.arrivals, answer).await
     }
 
     /// Judges the rows of a body and encodes the good ones without keeping any. `None` when a row is of an account
@@ -245,6 +272,17 @@ impl Intake {
         self.writer.has_room(sender, Load { rows: 1, bytes })
     }
 
+    /// A turn at judging a large body; hold it until the rows are encoded.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed.
+        Arc::clone(&self.judging).acquire_owned().await.ok()
+    }
+
+    /// Requests that are under way with a key against repetition.
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
     /// True when nobody finds room any more.
     pub fn is_full(&self) -> bool {
         self.queued_rows() >= QUEUE_ROWS_MAX
@@ -260,6 +298,7 @@ impl Intake {
         sender: Word,
         rows: Incoming,
         arrivals: &Arrivals,
+        answer: Option<KeptAnswer>,
     ) -> Result<Accepted, IntakeError> {
         let count = rows.len();
         if count == 0 {
@@ -273,7 +312,7 @@ impl Intake {
         }
         let timer = std::time::Instant::now();
         let bytes = rows.bytes().unwrap_or(count * ROW_BYTES_GUESS);
-        let parcel = Parcel { rows, sender, bytes, received_at: arrivals.received_at() };
+        let parcel = Parcel { rows, sender, bytes, received_at: arrivals.received_at(), answer };
         let answer = self.writer.append(parcel).await;
         self.metrics.set_intake_queue(self.writer.queued_rows());
         match &answer {

@@ -13,6 +13,10 @@ use super::runner::{Job, JobContext, JobReport};
 const INBOX_KEEP: TimeDelta = TimeDelta::hours(72);
 /// Batches of one run.
 const BATCHES_MAX: i64 = 200;
+/// How long an answer is kept for retries under its `Idempotency-Key`.
+const ANSWERS_KEEP: TimeDelta = TimeDelta::hours(24);
+/// Kept answers of one run: they are small.
+const ANSWERS_MAX: i64 = 5_000;
 
 /// Deletes folded batches and files that nobody needs any more.
 pub struct Expire {
@@ -35,11 +39,16 @@ impl Job for Expire {
 
     async fn run(&self, context: &JobContext) -> anyhow::Result<JobReport> {
         context.database.measure_size().await.context("measuring the database")?;
-        let before = context.clock.now() - INBOX_KEEP;
-        let batches = context.database.expire_batches(before, BATCHES_MAX).await.context("old batches")?;
+        let now = context.clock.now();
+        let batches =
+            context.database.expire_batches(now - INBOX_KEEP, BATCHES_MAX).await.context("old batches")?;
+        let answers =
+            context.database.expire_answers(now - ANSWERS_KEEP, ANSWERS_MAX).await.context("old answers")?;
         let world = Installed::new(context.clone(), self.lake.clone(), Arc::default());
         let files = sweep(&world).await?;
-        let more = batches == u64::try_from(BATCHES_MAX)? || files == u64::try_from(SWEEP_MAX)?;
-        Ok(JobReport { done: batches + files, more })
+        let more = batches == u64::try_from(BATCHES_MAX)?
+            || answers == u64::try_from(ANSWERS_MAX)?
+            || files == u64::try_from(SWEEP_MAX)?;
+        Ok(JobReport { done: batches + answers + files, more })
     }
 }

@@ -1,7 +1,7 @@
 use crate::domain::{Instant, StoreId, Stream, instant_from_ms};
 
 use super::statement::statement;
-use super::{Database, StoreError, WriteTransaction};
+use super::{Database, KeptAnswer, StoreError, WriteTransaction};
 
 /// A waiting batch, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,8 @@ impl WriteTransaction {
 }
 
 impl Database {
-    /// Commits batches, one per stream, as one group and returns their sequence numbers once they are on disk.
+    /// Commits batches, one per stream, as one group, with the answers that are kept for retries, and returns their
+    /// sequence numbers once they are on disk.
     ///
     /// On PostgreSQL the connection can be lost after COMMIT was sent, and nobody here knows then whether the group is
     /// there. So it is sent again under its token until the database confirms it: what is there is found, not doubled.
@@ -103,11 +104,15 @@ impl Database {
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing may be acknowledged. On PostgreSQL the group may be there all the same, if
     /// the database stayed away for too long; sending the rows again is safe.
-    pub async fn append_group(&self, batches: &[InboxBatch<'_>]) -> Result<Vec<(Stream, i64)>, StoreError> {
+    pub async fn append_group(
+        &self,
+        batches: &[InboxBatch<'_>],
+        answers: &[(KeptAnswer, Instant)],
+    ) -> Result<Vec<(Stream, i64)>, StoreError> {
         let group = GroupToken::random()?;
         let mut patience = self.patience();
         loop {
-            match self.try_append(&group, batches).await {
+            match self.try_append(&group, batches, answers).await {
                 Err(error) if patience.bears(&error).await => {}
                 outcome => return outcome,
             }
@@ -118,11 +123,15 @@ impl Database {
         &self,
         group: &GroupToken,
         batches: &[InboxBatch<'_>],
+        answers: &[(KeptAnswer, Instant)],
     ) -> Result<Vec<(Stream, i64)>, StoreError> {
         let mut write = self.begin_write().await?;
         let mut seqs = Vec::with_capacity(batches.len());
         for batch in batches {
             seqs.push((batch.stream, write.append_batch(group, batch).await?));
+        }
+        for (answer, at) in answers {
+            write.keep_answer(answer, *at).await?;
         }
         write.commit().await?;
         Ok(seqs)
@@ -321,17 +330,17 @@ mod tests {
         let lines = InboxBatch { stream: Stream::LedgerLines, rows: 3, arrow_ipc: b"x", received_at: now };
         let group = [lines, InboxBatch { stream: Stream::Transactions, ..lines }];
         let token = GroupToken::random().unwrap();
-        let first = database.try_append(&token, &group).await.unwrap();
-        assert_eq!(database.try_append(&token, &group).await.unwrap(), first);
+        let first = database.try_append(&token, &group, &[]).await.unwrap();
+        assert_eq!(database.try_append(&token, &group, &[]).await.unwrap(), first);
         assert_eq!(database.waiting_batches(10).await.unwrap().len(), 2);
-        database.append_group(&group).await.unwrap();
+        database.append_group(&group, &[]).await.unwrap();
         assert_eq!(database.waiting_batches(10).await.unwrap().len(), 4);
     }
 
     async fn a_batch_set_aside_waits_until_it_is_released_and_is_never_purged(database: Database) {
         let now = instant_from_ms(1_700_000_000_000);
         let batch = InboxBatch { stream: Stream::LedgerLines, rows: 3, arrow_ipc: b"x", received_at: now };
-        let seq = database.append_group(&[batch]).await.unwrap()[0].1;
+        let seq = database.append_group(&[batch], &[]).await.unwrap()[0].1;
         assert!(database.hold_batch(seq, "damaged", now).await.unwrap());
         assert!(!database.hold_batch(seq, "again", now).await.unwrap(), "held already");
         assert!(database.waiting_batches(10).await.unwrap().is_empty());

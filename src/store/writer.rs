@@ -8,7 +8,7 @@ use crate::domain::{Instant, Promise, Sabotage, Stream, Word};
 use crate::lake::{BATCH_ROWS_MAX, EncodedRows, FrameError, Incoming, Rows, encode_batch};
 
 use super::shares::{Load, Room, Share, Shares};
-use super::{Database, InboxBatch, StoreError};
+use super::{Database, InboxBatch, KeptAnswer, StoreError};
 
 /// Rows that may wait for the writer; more are refused with "try again later".
 pub const QUEUE_ROWS_MAX: usize = 200_000;
@@ -50,12 +50,15 @@ pub struct Parcel {
     /// As received.
     pub bytes: usize,
     pub received_at: Instant,
+    /// The answer, where it is to be kept for retries.
+    pub answer: Option<KeptAnswer>,
 }
 
 #[derive(Debug)]
 struct Submission {
     rows: Incoming,
     received_at: Instant,
+    answer: Option<KeptAnswer>,
     done: oneshot::Sender<Result<i64, Refused>>,
     /// Room in the queue, until the commit.
     share: Share,
@@ -96,11 +99,11 @@ impl InboxWriter {
     /// # Errors
     /// [`Refused`]: the caller must not acknowledge.
     pub async fn append(&self, parcel: Parcel) -> Result<i64, Refused> {
-        let Parcel { rows, sender, bytes, received_at } = parcel;
+        let Parcel { rows, sender, bytes, received_at, answer } = parcel;
         let load = Load { rows: rows.len(), bytes };
         let share = self.queue.take(sender, load).ok_or(Refused::QueueFull)?;
         let (done, committed) = oneshot::channel();
-        let submission = Submission { rows, received_at, done, share };
+        let submission = Submission { rows, received_at, answer, done, share };
         self.sender.send(submission).map_err(|_| Refused::Stopping)?;
         if self.sabotage.breaks(Promise::CommitBeforeAnswer) {
             return Ok(0);
@@ -235,16 +238,18 @@ impl Gathered {
 async fn commit_group(database: &Database, group: Vec<Submission>) {
     let mut batches: Vec<(Stream, Gathered)> = Vec::new();
     let mut waiting = Vec::with_capacity(group.len());
+    let mut answers = Vec::new();
     for submission in group {
         let stream = submission.rows.stream();
         waiting.push((stream, submission.done, submission.share));
+        answers.extend(submission.answer.map(|answer| (answer, submission.received_at)));
         let place = batches.iter().position(|(of, _)| *of == stream).unwrap_or_else(|| {
             batches.push((stream, Gathered::new(stream, submission.received_at)));
             batches.len() - 1
         });
         batches[place].1.take(submission.rows);
     }
-    let outcome = match encode_and_commit(database, batches).await {
+    let outcome = match encode_and_commit(database, batches, &answers).await {
         Ok(seqs) => Ok(seqs),
         Err(error) => {
             tracing::error!(%error, "the inbox commit failed");
@@ -252,6 +257,8 @@ async fn commit_group(database: &Database, group: Vec<Submission>) {
             Err(Refused::NotCommitted)
         }
     };
+    // Retries are let in again: what they look for is there now, or will never be.
+    drop(answers);
     for (stream, done, share) in waiting {
         drop(share);
         let answer = outcome.as_ref().map_err(|refused| *refused).and_then(|seqs| {
@@ -265,6 +272,7 @@ async fn commit_group(database: &Database, group: Vec<Submission>) {
 async fn encode_and_commit(
     database: &Database,
     batches: Vec<(Stream, Gathered)>,
+    answers: &[(KeptAnswer, Instant)],
 ) -> Result<Vec<(Stream, i64)>, WriteError> {
     let encoded = tokio::task::spawn_blocking(move || {
         batches.into_iter().map(|(_, gathered)| gathered.encode()).collect::<Result<Vec<_>, FrameError>>()
@@ -279,7 +287,7 @@ async fn encode_and_commit(
             received_at: *received_at,
         })
         .collect();
-    Ok(database.append_group(&batches).await?)
+    Ok(database.append_group(&batches, answers).await?)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -48,6 +48,9 @@ pub enum WebError {
     /// 409: changed by somebody else meanwhile.
     #[error("it was changed meanwhile")]
     Conflict,
+    /// 409: the first request with the same `Idempotency-Key` is not answered yet.
+    #[error("a request with this Idempotency-Key is still under way; try again")]
+    UnderWay { retry_after_s: u64 },
     /// 413.
     #[error("the request is too large")]
     TooLarge,
@@ -140,6 +143,7 @@ impl WebError {
             Self::Forged => (StatusCode::FORBIDDEN, "forged_request"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Conflict => (StatusCode::CONFLICT, "conflict"),
+            Self::UnderWay { .. } => (StatusCode::CONFLICT, "idempotency_key_in_use"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -147,7 +151,9 @@ impl WebError {
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         let retry_after_s = match self {
-            Self::TooMany { retry_after_s } | Self::Unavailable { retry_after_s } => Some(*retry_after_s),
+            Self::TooMany { retry_after_s }
+            | Self::Unavailable { retry_after_s }
+            | Self::UnderWay { retry_after_s } => Some(*retry_after_s),
             _ => None,
         };
         Failure { status, code, detail: Cow::Owned(self.to_string()), retry_after_s }

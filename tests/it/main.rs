@@ -9,6 +9,7 @@ mod doctor;
 mod door;
 mod engines;
 mod fold_equals_rebuild;
+mod idempotency;
 mod imports;
 mod ingest;
 mod inventory;

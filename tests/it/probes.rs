@@ -28,7 +28,7 @@ async fn data_that_waits_too_long_for_the_fold_makes_it_unready() {
     let app = app!(service);
     let received_at = service.state.clock.now();
     let batch = InboxBatch { stream: Stream::Transactions, rows: 1, arrow_ipc: b"x", received_at };
-    service.state.database.append_group(&[batch]).await.unwrap();
+    service.state.database.append_group(&[batch], &[]).await.unwrap();
     service.clock.advance(chrono::TimeDelta::minutes(3));
     let answer = call_service(&app, TestRequest::get().uri("/readyz").to_request()).await;
     assert_eq!(answer.status(), 503);

@@ -52,7 +52,7 @@ async fn the_status_page_tells_failing_jobs_backlog_and_freshness_apart() {
     assert_eq!(ask("/s/nobodys/status").await.0, 404);
 
     let batch = InboxBatch { stream: Stream::Transactions, rows: 12, arrow_ipc: b"x", received_at: now };
-    let seq = state.database.append_group(&[batch]).await.unwrap()[0].1;
+    let seq = state.database.append_group(&[batch], &[]).await.unwrap()[0].1;
     service.clock.advance(TimeDelta::minutes(5));
     let (_, html) = ask("/s/all/status").await;
     assert!(html.contains("<span class=\"tag warn\">Inbox</span> 1 batch with 12 rows wait"), "{html}");

@@ -1,5 +1,5 @@
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use serde::Serialize;
 
@@ -29,12 +29,30 @@ struct Problem<'a> {
     verdict: Verdict<'a>,
 }
 
-/// 200 when a row was accepted, 422 when every row was refused.
-pub(super) fn verdict(request: &HttpRequest, accepted: usize, errors: &[RowError]) -> HttpResponse {
+/// Says to a retry that its answer is the first request's.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What is answered when rows were accepted.
+pub(super) fn verdict(accepted: usize, errors: &[RowError]) -> Vec<u8> {
     let verdict = Verdict { accepted, rejected: errors.len(), rows: errors };
-    if accepted > 0 {
-        return HttpResponse::Ok().json(verdict);
-    }
+    serde_json::to_vec(&verdict).unwrap_or_default()
+}
+
+/// 200 with a verdict.
+pub(super) fn accepted(verdict: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(verdict)
+}
+
+/// 200 with the verdict that was given before.
+pub(super) fn replayed(verdict: Vec<u8>) -> HttpResponse {
+    let mut answer = accepted(verdict);
+    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    answer
+}
+
+/// 422: every row was refused.
+pub(super) fn all_refused(request: &HttpRequest, errors: &[RowError]) -> HttpResponse {
+    let verdict = Verdict { accepted: 0, rejected: errors.len(), rows: errors };
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let problem = Problem {
         r#type: "urn:tillwatch:problem:no_row_accepted",

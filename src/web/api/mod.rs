@@ -2,11 +2,13 @@
 
 mod answer;
 mod body;
+mod idempotency;
 mod receive;
 
 use actix_web::web::{ServiceConfig, post, resource, to};
 
 pub use body::BodyLimits;
+pub use idempotency::IDEMPOTENCY_KEY_CHARS_MAX;
 
 /// The routes of the API.
 pub fn routes(config: &mut ServiceConfig) {

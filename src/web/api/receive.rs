@@ -4,13 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::answer::{request_id, verdict};
+use super::answer::{self, request_id};
 use super::body::{self, Body};
+use super::idempotency::{self, Standing};
 use crate::domain::{CheckoutEvent, LedgerLine, Transaction, Word};
 use crate::intake::api::{
     ApiRecord, BATCH_ROWS_MAX, Batch, BodyError, Code, Judge, RowContext, RowError, find_rows,
 };
-use crate::intake::{Accepted, Encoded, Intake, IntakeError};
+use crate::intake::{Encoded, Intake, IntakeError};
 use crate::telemetry::IngestResult;
 use crate::web::door::{ApiKey, IngestKey};
 use crate::web::{AppState, WebError};
@@ -79,6 +80,13 @@ enum Judged<R> {
 }
 
 impl<R> Judged<R> {
+    fn accepted(&self) -> usize {
+        match self {
+            Self::Rows(batch) => batch.rows.len(),
+            Self::Encoded(encoded, _) => encoded.len(),
+        }
+    }
+
     fn errors(&self) -> &[RowError] {
         match self {
             Self::Rows(batch) => &batch.errors,
@@ -100,19 +108,31 @@ async fn receive<R: ApiRecord>(
         return Err(disk_full(&IntakeError::DiskFull));
     }
     let sender = Word::of(&key.id);
+    let claim = idempotency::claim(request, &key.id, state)?;
     let body = body::read(request, payload, &state.intake, sender).await?;
+    let first = match claim {
+        None => None,
+        Some(claim) => match idempotency::look_up(claim, &body, state).await? {
+            Standing::Retry(verdict) => return Ok(answer::replayed(verdict)),
+            Standing::First(first) => Some(first),
+        },
+    };
     let judged = judged::<R>(body, key.clone(), state).await?;
     if !judged.errors().is_empty() {
         let count = u64::try_from(judged.errors().len()).unwrap_or(u64::MAX);
         state.metrics.records_received(None, kind, IngestResult::Rejected, count);
         note_refused(request, &key.id, kind, judged.errors());
     }
-    let feed = Word::of(FEED);
-    let (accepted, errors) = match judged {
-        Judged::Rows(batch) => (state.intake.accept_from(sender, feed, batch.rows).await, batch.errors),
-        Judged::Encoded(encoded, errors) => (state.intake.accept_encoded(sender, encoded).await, errors),
+    if judged.accepted() == 0 {
+        return Ok(answer::all_refused(request, judged.errors()));
+    }
+    let verdict = answer::verdict(judged.accepted(), judged.errors());
+    let kept = first.map(|first| first.keep(&verdict));
+    let accepted = match judged {
+        Judged::Rows(batch) => state.intake.accept_from(sender, Word::of(FEED), batch.rows, kept).await,
+        Judged::Encoded(encoded, _) => state.intake.accept_encoded(sender, encoded, kept).await,
     };
-    answer(request, accepted, &errors)
+    accepted.map(|_| answer::accepted(verdict)).map_err(|error| not_taken(request, error))
 }
 
 /// Judges a body, a large one on a thread of its own.
@@ -125,7 +145,12 @@ async fn judged<R: ApiRecord>(body: Body, key: ApiKey, state: &AppState) -> Resu
         judge_rows(&body, &context, &intake)
     };
     if body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
-        web::block(move || judge(body)).await.map_err(|error| WebError::Internal(error.into()))?
+        let turn = state.intake.turn().await;
+        let judged = web::block(move || {
+            let _turn = turn;
+            judge(body)
+        });
+        judged.await.map_err(|error| WebError::Internal(error.into()))?
     } else {
         judge(body)
     }
@@ -186,27 +211,22 @@ fn disk_full(error: &IntakeError) -> WebError {
     }
 }
 
-fn answer(
-    request: &HttpRequest,
-    accepted: Result<Accepted, IntakeError>,
-    errors: &[RowError],
-) -> Result<HttpResponse, WebError> {
-    match accepted {
-        Ok(accepted) => Ok(verdict(request, accepted.rows, errors)),
-        Err(IntakeError::QueueFull { retry_after_s }) => Err(WebError::TooMany { retry_after_s }),
-        Err(error @ IntakeError::DiskFull) => Err(disk_full(&error)),
-        Err(IntakeError::TooManyAccounts) => Err(WebError::rejected(
+fn not_taken(request: &HttpRequest, error: IntakeError) -> WebError {
+    match error {
+        IntakeError::QueueFull { retry_after_s } => WebError::TooMany { retry_after_s },
+        error @ IntakeError::DiskFull => disk_full(&error),
+        IntakeError::TooManyAccounts => WebError::rejected(
             "too_many_accounts",
             "a store of this batch has its full number of merchant accounts; nothing was taken",
-        )),
-        Err(error @ IntakeError::TooManyRows(_)) => Err(WebError::Refused {
+        ),
+        IntakeError::TooManyRows(_) => WebError::Refused {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             code: "too_many_rows",
             detail: error.to_string(),
-        }),
-        Err(error @ (IntakeError::Store(_) | IntakeError::NotCommitted(_))) => {
+        },
+        IntakeError::Store(_) | IntakeError::NotCommitted(_) => {
             tracing::error!(request = request_id(request), %error, "a batch was not committed");
-            Err(WebError::Unavailable { retry_after_s: 2 })
+            WebError::Unavailable { retry_after_s: 2 }
         }
     }
 }

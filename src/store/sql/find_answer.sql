@@ -1,0 +1,1 @@
+select body_hash, answer from idempotent_answer where key_hash = $1
