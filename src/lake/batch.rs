@@ -156,6 +156,10 @@ impl EncodedRows {
     }
 }
 
+/// Room made for an encoded batch: for the names of its columns, and for each row.
+const SCHEMA_BYTES_GUESS: usize = 8 << 10;
+const ROW_BYTES_GUESS: usize = 280;
+
 /// Encodes rows chunk by chunk.
 pub struct BatchBuilder<R> {
     columns: Columns,
@@ -183,7 +187,7 @@ impl<R: StreamRecord> BatchBuilder<R> {
     pub fn finish(self) -> Result<EncodedRows, FrameError> {
         let rows = self.columns.rows();
         let mut frame = self.columns.finish()?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(SCHEMA_BYTES_GUESS + rows * ROW_BYTES_GUESS);
         IpcStreamWriter::new(&mut bytes)
             .with_compression(Some(IpcCompression::LZ4))
             .with_compat_level(CompatLevel::newest())

@@ -129,39 +129,41 @@ impl Trail {
 pub(super) fn read_object<'de, T: Object<'de>>(json: &'de str) -> Result<T, Fault> {
     let trail = Trail::default();
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let read = ObjectSeed { trail: &trail, object: PhantomData }
-        .deserialize(&mut deserializer)
-        .and_then(|row| deserializer.end().map(|()| row));
-    read.map_err(|error| trail.explain(&error))
+    let mut object = T::default();
+    let read = ObjectSeed { trail: &trail, object: &mut object }.deserialize(&mut deserializer);
+    match read.and_then(|()| deserializer.end()) {
+        Ok(()) => Ok(object),
+        Err(error) => Err(trail.explain(&error)),
+    }
 }
 
+/// Reads an object into its place: a row is a kilobyte of fields, which would be moved again and again.
 struct ObjectSeed<'t, T> {
     trail: &'t Trail,
-    object: PhantomData<T>,
+    object: &'t mut T,
 }
 
 impl<'de, T: Object<'de>> DeserializeSeed<'de> for ObjectSeed<'_, T> {
-    type Value = T;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de, T: Object<'de>> Visitor<'de> for ObjectSeed<'_, T> {
-    type Value = T;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut object = T::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            if !object.take(&name, &mut map, self.trail)? {
+            if !self.object.take(&name, &mut map, self.trail)? {
                 return Err(self.trail.fail(unknown_field(self.trail, &name)));
             }
         }
-        Ok(object)
+        Ok(())
     }
 }
 
@@ -183,9 +185,10 @@ impl<'de, T: Object<'de>> Field<'de> for Nested<T> {
     fn read<A: MapAccess<'de>>(map: &mut A, trail: &Trail) -> Result<Option<Self>, A::Error> {
         let outer = trail.field.replace("");
         trail.outer.set(Some((outer, None)));
-        let read = map.next_value_seed(OptionSeed(ObjectSeed { trail, object: PhantomData }))?;
+        let mut object = T::default();
+        let read = map.next_value_seed(OptionSeed(ObjectSeed { trail, object: &mut object }))?;
         trail.outer.set(None);
-        Ok(read.map(Self))
+        Ok(read.map(|()| Self(object)))
     }
 }
 
@@ -254,8 +257,11 @@ impl<'de, T: Object<'de>, const MAX: usize> Visitor<'de> for ObjectsSeed<'_, T, 
             self.trail.outer.set(Some((name, Some(objects.len()))));
             self.trail.field.set("");
             self.trail.expected.set(Some("a JSON object"));
-            let seed = ObjectSeed { trail: self.trail, object: PhantomData };
-            let Some(object) = list.next_element_seed(seed)? else { return Ok(objects) };
+            let mut object = T::default();
+            let seed = ObjectSeed { trail: self.trail, object: &mut object };
+            if list.next_element_seed(seed)?.is_none() {
+                return Ok(objects);
+            }
             if objects.len() == MAX {
                 let message = format!("holds more than {MAX} entries");
                 return Err(self.trail.fail(Fault::new(name.to_owned(), Code::TooMany, message)));
