@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::disk;
 use super::rows::{Body, Random};
 
 /// Before what is counted.
@@ -48,6 +49,10 @@ pub struct Outcome {
     pub requests: usize,
     pub rows: usize,
     pub seconds: f64,
+    /// Of the whole process, generator and warm-up included.
+    pub cpu_s: f64,
+    /// Rows or, where there are none, requests of the same time.
+    pub units: usize,
     pub ms: Vec<f64>,
 }
 
@@ -58,6 +63,11 @@ impl Outcome {
 
     pub fn rows_per_s(&self) -> f64 {
         self.rows as f64 / self.seconds
+    }
+
+    /// Microseconds of processor for a row (or a request without rows), sending it included.
+    pub fn cpu_us(&self) -> f64 {
+        self.cpu_s * 1e6 / self.units as f64
     }
 
     /// The time that so many per cent of the requests needed at most.
@@ -83,13 +93,17 @@ pub struct Plan {
 /// # Errors
 /// When a connection breaks or an answer is not the expected one.
 pub fn send(address: SocketAddr, requests: Vec<Request>, plan: &Plan) -> anyhow::Result<Outcome> {
-    let plan = plan.clone();
+    let (plan, acknowledged, cpu) = (plan.clone(), Arc::clone(&plan.acknowledged), disk::cpu_s()?);
     let sending = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tasks = tokio::task::LocalSet::new();
         runtime.block_on(tasks.run_until(send_all(address, requests, plan)))
     });
-    sending.join().map_err(|_| anyhow::anyhow!("the sending thread died"))?
+    let sent = sending.join().map_err(|_| anyhow::anyhow!("the sending thread died"))?;
+    let mut outcome = sent?;
+    outcome.cpu_s = disk::cpu_s()? - cpu;
+    outcome.units = acknowledged.load(Ordering::Relaxed);
+    Ok(outcome)
 }
 
 async fn send_all(address: SocketAddr, requests: Vec<Request>, plan: Plan) -> anyhow::Result<Outcome> {

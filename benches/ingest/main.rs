@@ -201,11 +201,12 @@ impl Bench {
         let reference = before.midpoint(after);
         println!(
             "rows: {:.0} durable rows/s ({BATCH_ROWS} a request of {bytes} B a row, {BATCH_CONNECTIONS} connections, \
-             p50 {:.1} ms, p99 {:.1} ms); reference {reference:.0} rows/s ({before:.0} before, {after:.0} after); \
+             p50 {:.1} ms, p99 {:.1} ms; {:.2} µs of processor a row with its sending); reference {reference:.0} rows/s ({before:.0} before, {after:.0} after); \
              ratio {:.2}",
             sent.rows_per_s(),
             sent.percentile_ms(50),
             sent.percentile_ms(99),
+            sent.cpu_us(),
             sent.rows_per_s() / reference,
         );
         Ok(())
@@ -221,11 +222,12 @@ impl Bench {
             let by_sync = connections as f64 / sync;
             let by_handler = empty.requests_per_s() / 2.0;
             println!(
-                "single: {:.0} durable requests/s of one row, {connections} connections (p50 {:.1} ms, p99 {:.1} ms); \
+                "single: {:.0} durable requests/s of one row, {connections} connections (p50 {:.1} ms, p99 {:.1} ms; {:.0} µs of processor each); \
                  fsync p50 {:.2} ms allows {by_sync:.0}/s, half of the empty handler is {by_handler:.0}/s; ratio {:.2}",
                 sent.requests_per_s(),
                 sent.percentile_ms(50),
                 sent.percentile_ms(99),
+                sent.cpu_us(),
                 sync * 1000.0,
                 sent.requests_per_s() / by_sync.min(by_handler),
             );
