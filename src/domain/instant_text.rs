@@ -35,6 +35,8 @@ pub(super) fn serialize_some<S: Serializer>(at: &Option<Instant>, serializer: S)
 
 /// Whole milliseconds of the years 0 to 9999; all that records hold. `None` for others, and for leap seconds.
 fn usual(at: Instant, buffer: &mut [u8; BYTES_MAX]) -> Option<&str> {
+    // Once: each part of a `DateTime` is asked for through its offset.
+    let at = at.naive_utc();
     let year = u32::try_from(at.year()).ok().filter(|year| *year <= 9_999)?;
     let nanos = at.nanosecond();
     if nanos >= 1000 * NANOS_PER_MS || !nanos.is_multiple_of(NANOS_PER_MS) {

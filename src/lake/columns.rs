@@ -249,6 +249,7 @@ impl<B: Build> Family<B> {
 }
 
 impl<B: Build> Slot<B> {
+    #[inline]
     fn push(&mut self, value: Option<B::Value<'_>>) {
         if value.is_none() && self.built.is_none() {
             self.absent += 1;
@@ -280,6 +281,7 @@ macro_rules! build_plain {
             fn begin(name: &str) -> Self {
                 Self::new(name.into(), 0)
             }
+            #[inline]
             fn push(&mut self, value: Option<Self::Value<'_>>) {
                 self.append_option(value);
             }

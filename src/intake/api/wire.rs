@@ -91,6 +91,7 @@ macro_rules! object {
         pub(super) struct $name<$life> { $(pub(super) $field: Option<$kind>),+ }
 
         impl<$life> $crate::intake::api::wire::Object<$life> for $name<$life> {
+            #[inline]
             fn take<A: serde::de::MapAccess<$life>>(
                 &mut self,
                 name: &str,
@@ -109,6 +110,7 @@ macro_rules! object {
 pub(super) use object;
 
 impl Trail {
+    #[inline]
     pub(super) fn read<'de, F: Field<'de>, A: MapAccess<'de>>(
         &self,
         name: &'static str,
@@ -325,6 +327,7 @@ macro_rules! plain_fields {
     ($($kind:ty: $expected:literal),+ $(,)?) => {
         $(impl<'de> Field<'de> for $kind {
             const EXPECTED: &'static str = $expected;
+            #[inline]
             fn read<A: MapAccess<'de>>(map: &mut A, _: &Trail) -> Result<Option<Self>, A::Error> {
                 map.next_value()
             }
