@@ -31,7 +31,9 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Io`]: nothing may be made live.
     pub fn sync_beside(&self, paths: &[&str]) -> Result<(), LakeError> {
-        self.sync_all(paths.iter().map(|path| (beside(&self.root().join(path)), *path)).collect())
+        let beside: Vec<(PathBuf, &str)> =
+            paths.iter().map(|path| (beside(&self.root().join(path)), *path)).collect();
+        self.sync_all(&beside)
     }
 
     /// What was written beside a place, read back.
@@ -64,7 +66,7 @@ impl Lake {
             .collect();
         folders.sort();
         folders.dedup_by(|a, b| a.0 == b.0);
-        self.sync_all(folders)
+        self.sync_all(&folders)
     }
 
     /// All steps for one file.
@@ -95,14 +97,14 @@ impl Lake {
         }
     }
 
-    fn sync_all(&self, paths: Vec<(PathBuf, &str)>) -> Result<(), LakeError> {
+    fn sync_all(&self, paths: &[(PathBuf, &str)]) -> Result<(), LakeError> {
         if self.sabotage().breaks(Promise::FilesSynced) {
             return Ok(());
         }
         let sync = |(path, name): &(PathBuf, &str)| {
             File::open(path).and_then(|file| file.sync_all()).map_err(|source| failed(name, source))
         };
-        if let [only] = &paths[..] {
+        if let [only] = paths {
             return sync(only);
         }
         let share = paths.len().div_ceil(SYNCS_MAX).max(1);

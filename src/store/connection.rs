@@ -130,7 +130,12 @@ impl Database {
                 (Engine::Postgres(writers), Readers::Postgres(readers))
             }
         };
-        Ok(Self { engine, readers: Arc::new(readers), size_bytes: Arc::default(), sabotage: Sabotage::default() })
+        Ok(Self {
+            engine,
+            readers: Arc::new(readers),
+            size_bytes: Arc::default(),
+            sabotage: Sabotage::default(),
+        })
     }
 
     /// The file of an SQLite database.

@@ -309,7 +309,7 @@ impl Database {
     /// The rejected lines of an import, in the order of the file.
     pub async fn rejected_rows(&self, id: i64, most: i64) -> Result<Vec<RejectedRow>, StoreError> {
         let rows = statement(include_str!("sql/list_rejected_rows.sql")).bind(id).bind(most);
-        Ok(rows.fetch_all(self.readers()).await?)
+        rows.fetch_all(self.readers()).await
     }
 
     /// What the folds made of an import's rows so far.

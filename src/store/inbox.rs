@@ -167,7 +167,7 @@ impl Database {
     /// [`StoreError`].
     pub async fn read_batch(&self, seq: i64) -> Result<Vec<u8>, StoreError> {
         let bytes = statement(include_str!("sql/read_batch.sql")).bind(seq).scalar_one(self.readers());
-        Ok(bytes.await?)
+        bytes.await
     }
 
     /// How much waits to be folded.

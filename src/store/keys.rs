@@ -120,7 +120,7 @@ impl Database {
     }
 
     async fn api_key_stores(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        Ok(statement(include_str!("sql/list_api_key_stores.sql")).fetch_all(self.readers()).await?)
+        statement(include_str!("sql/list_api_key_stores.sql")).fetch_all(self.readers()).await
     }
 }
 

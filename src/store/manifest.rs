@@ -339,11 +339,11 @@ impl Database {
         before: Instant,
         files_max: i64,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        Ok(statement(include_str!("sql/sweepable_files.sql"))
+        statement(include_str!("sql/sweepable_files.sql"))
             .bind(before.timestamp_millis())
             .bind(files_max)
             .fetch_all(self.readers())
-            .await?)
+            .await
     }
 
     /// Forgets a file after it was removed from the lake.

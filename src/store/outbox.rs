@@ -206,7 +206,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_waiting_notifications(&self) -> Result<i64, StoreError> {
-        Ok(statement(include_str!("sql/count_waiting_notifications.sql")).scalar_one(self.readers()).await?)
+        statement(include_str!("sql/count_waiting_notifications.sql")).scalar_one(self.readers()).await
     }
 
     /// Deletes messages that were written before then and are not waiting.

@@ -176,10 +176,10 @@ impl Database {
 
     /// The hash of the token that may set up this installation now; `None` once a person exists.
     pub async fn setup_token(&self, now: Instant) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(statement(include_str!("sql/get_setup_token.sql"))
+        statement(include_str!("sql/get_setup_token.sql"))
             .bind(now.timestamp_millis())
             .scalar_optional(self.readers())
-            .await?)
+            .await
     }
 
     /// Creates organisation, owner and first store, and kills the token: all of it or nothing.

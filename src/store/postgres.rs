@@ -17,7 +17,7 @@ const READERS_MAX: u32 = 8;
 /// How long a free connection is waited for.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 /// A connection is replaced after this long.
-const LIFETIME_MAX: Duration = Duration::from_secs(30 * 60);
+const LIFETIME_MAX: Duration = Duration::from_mins(30);
 /// How long the clean-up after a borrower may take before its connection is closed.
 const CLEAN_UP_WITHIN: Duration = Duration::from_secs(5);
 /// The oldest server that is supported, as PostgreSQL counts.

@@ -7,7 +7,7 @@ use crate::domain::Instant;
 impl Database {
     /// A setting; `None` when it was never set.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(statement(include_str!("sql/get_setting.sql")).bind(name).scalar_optional(self.readers()).await?)
+        statement(include_str!("sql/get_setting.sql")).bind(name).scalar_optional(self.readers()).await
     }
 
     /// Sets a setting.

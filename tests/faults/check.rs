@@ -94,7 +94,7 @@ impl<'a> Count<'a> {
         for (batch, acknowledged) in self.standing.iter().enumerate() {
             let first = batch * self.ledger.rows_per_batch;
             let rows = &self.times[first..first + self.ledger.rows_per_batch];
-            let missing = rows.iter().filter(|times| **times == 0).count();
+            let missing = rows.len() - rows.iter().map(|times| usize::from((*times).min(1))).sum::<usize>();
             if *acknowledged {
                 self.findings.lost += missing as u64;
             }

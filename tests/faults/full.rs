@@ -53,6 +53,7 @@ impl Options {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the configuration of the service is not concerned")]
 #[ignore = "a long run, by tests/full"]
 fn full() {
     let command = std::env::var(COMMAND).expect("run by tests/full");

@@ -1,6 +1,7 @@
 //! PostgreSQL for tests: a server of our own, or the one that `tests/run` has started for all of them.
 //!
 //! The unit tests of `src/store` include this file too, so it needs nothing but the standard library.
+#![allow(clippy::disallowed_methods, reason = "tests are told by the environment where the server is")]
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -142,7 +143,7 @@ impl PostgresServer {
         }
         let log = fs::File::create(self.folder.join("log")).unwrap();
         self.child = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
-        let patience = Instant::now() + Duration::from_secs(60);
+        let patience = Instant::now() + Duration::from_mins(1);
         while !run_psql(&self.bin, &self.folder, "postgres", "select 1").status.success() {
             assert!(Instant::now() < patience, "{}", fs::read_to_string(self.folder.join("log")).unwrap());
             std::thread::sleep(Duration::from_millis(50));

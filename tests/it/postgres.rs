@@ -168,8 +168,9 @@ async fn a_commit_that_is_cut_off_is_confirmed_and_neither_lost_nor_doubled() {
     let mut acknowledged = Vec::new();
     for how in [Cut::Nothing, Cut::Before, Cut::After, Cut::After, Cut::Before, Cut::Nothing] {
         proxy.cut(how);
-        acknowledged
-            .extend(database.append_group(&[batch, lines], &[]).await.unwrap().into_iter().map(|(_, seq)| seq));
+        acknowledged.extend(
+            database.append_group(&[batch, lines], &[]).await.unwrap().into_iter().map(|(_, seq)| seq),
+        );
     }
     let found: Vec<i64> =
         postgres.ask("select seq from inbox order by seq").lines().map(|seq| seq.parse().unwrap()).collect();

@@ -17,7 +17,8 @@ fn statements(postgres: bool) -> BTreeMap<String, String> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let special = name.ends_with(".postgres.sql");
         let replaced = !special && path.with_extension("postgres.sql").exists();
-        if if postgres { !replaced } else { !special } {
+        let is_meant = if postgres { !replaced } else { !special };
+        if is_meant {
             found.insert(name, fs::read_to_string(&path).unwrap());
         }
     }

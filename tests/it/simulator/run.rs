@@ -338,10 +338,10 @@ impl Run {
         equal("live rows and the latest of those acknowledged", &found, &wanted)?;
         equal("versions in files and versions acknowledged", &kept, versions)?;
         add_conversion(&mut rebuilt, attempts, 1, &Grains::default());
-        self.judge_rollups(rebuilt)
+        self.judge_rollups(&rebuilt)
     }
 
-    fn judge_rollups(&self, rebuilt: Changes) -> Result<(), String> {
+    fn judge_rollups(&self, rebuilt: &Changes) -> Result<(), String> {
         let clean = |block: &DayBlock| {
             let mut clean = DayBlock::default();
             clean.apply(block);
