@@ -10,7 +10,7 @@ use tillwatch::lake::FileSet;
 /// How often acknowledged and visible rows are counted.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long the last rows may take.
-const LAST_WITHIN: Duration = Duration::from_secs(60);
+const LAST_WITHIN: Duration = Duration::from_mins(1);
 
 /// Rows acknowledged and rows visible at one moment.
 #[derive(Clone, Copy)]

@@ -32,7 +32,7 @@ impl Random {
         words.get(place).copied().unwrap_or_default()
     }
 
-    /// The largest store has about a fifth of all rows, the smallest a thousandth of that.
+    /// The largest store has an eighth of all rows, the smallest a thousandth.
     fn store(&mut self) -> u64 {
         let even = self.below(1 << 20) as f64 / f64::from(1 << 20);
         let place = (STORES as f64 + 1.0).powf(even) - 1.0;

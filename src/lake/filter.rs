@@ -113,9 +113,9 @@ impl FilterCache {
     pub fn get(&self, file_id: &str) -> Option<Arc<FileFilters>> {
         self.with(|kept| {
             kept.uses += 1;
-            let uses = kept.uses;
-            let (filters, used) = kept.by_file.get_mut(file_id)?;
-            *used = uses;
+            let now = kept.uses;
+            let (filters, last_use) = kept.by_file.get_mut(file_id)?;
+            *last_use = now;
             Some(Arc::clone(filters))
         })
     }
