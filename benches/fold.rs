@@ -14,7 +14,7 @@ use tillwatch::domain::{
 use tillwatch::jobs::JobContext;
 use tillwatch::jobs::fold::{Installed, MERGE_ROWS_MAX, fold_waiting, merge_due};
 use tillwatch::lake::{FileSet, FilterCache, Frame, Lake, Rows, StreamRecord, Table, encode_batch, sorted};
-use tillwatch::store::{Database, FoldCommit, StoreDraft};
+use tillwatch::store::{Database, FoldCommit, InboxBatch, StoreDraft};
 use tillwatch::telemetry::Metrics;
 
 /// Rows in the day that the ratio is taken against.
@@ -164,7 +164,7 @@ impl Bench {
         while left > 0 {
             let count = left.min(BATCH_ROWS);
             let rows = (0..count).map(|_| self.random.row(day_of_bench())).collect();
-            let mut part = Frame::decode_batch(&encode_batch(&Rows::Transactions(rows))?)?;
+            let mut part = Frame::decode_batch(encode_batch(&Rows::Transactions(rows))?.bytes())?;
             part.number_arrivals(0)?;
             parts.push(part);
             left -= count;
@@ -182,10 +182,15 @@ impl Bench {
     }
 
     async fn send(&self, rows: Vec<Stored<Transaction>>) -> anyhow::Result<()> {
-        let (count, bytes) = (rows.len(), encode_batch(&Rows::Transactions(rows))?);
-        let mut write = self.context.database.begin_write().await?;
-        write.append_batch(Stream::Transactions, count, &bytes, self.context.clock.now()).await?;
-        Ok(write.commit().await?)
+        let encoded = encode_batch(&Rows::Transactions(rows))?;
+        let batch = InboxBatch {
+            stream: Stream::Transactions,
+            rows: encoded.rows(),
+            arrow_ipc: encoded.bytes(),
+            received_at: self.context.clock.now(),
+        };
+        self.context.database.append_group(&[batch], &[]).await?;
+        Ok(())
     }
 
     /// Folds once and says how many milliseconds it took; merges that come due afterwards are not in it.
@@ -230,7 +235,6 @@ impl Random {
     }
 
     #[expect(clippy::expect_used, reason = "amounts are small")]
-    #[expect(clippy::too_many_lines, reason = "one line a field")]
     /// A paid payment most of the time: random 128-bit id, 28-digit provider id, one or two lines of thirty categories.
     /// Stores are of very unequal size: the square of a uniform number.
     fn row(&mut self, day: NaiveDate) -> Stored<Transaction> {

@@ -98,12 +98,13 @@ async fn strangers_in_the_lake_a_bad_secret_and_a_bad_batch_are_found() {
         std::os::unix::fs::PermissionsExt::from_mode(0o644),
     )
     .unwrap();
-    let mut write = line.context.database.begin_write().await.unwrap();
-    write
-        .append_batch(tillwatch::domain::Stream::Transactions, 3, b"not arrow", line.clock.now())
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
+    let batch = tillwatch::store::InboxBatch {
+        stream: tillwatch::domain::Stream::Transactions,
+        rows: 3,
+        arrow_ipc: b"not arrow",
+        received_at: line.clock.now(),
+    };
+    line.context.database.append_group(&[batch], &[]).await.unwrap();
     let checkup = checkup(&line).await;
     assert_eq!(found(&checkup), ["secret", "inbox", "folder"]);
     assert!(checkup.findings.iter().any(|finding| finding.what.contains("stranger.parquet")));

@@ -197,8 +197,8 @@ async fn what_was_answered_before_a_kill_is_replayed_after_it() {
     let retried = try_once(&client, &server.origin, &installation.key, last, &at).await;
     assert_eq!(retried.map(|(status, _)| status), Some(200));
     drop(server);
-    println!("{LIVES} kills, {} requests", next);
-    let database = Database::open(&installation.database_path()).await.unwrap();
+    println!("{LIVES} kills, {next} requests");
+    let database = Database::open(installation.address.clone()).await.unwrap();
     // Every batch since the beginning, folded or not.
     let mut ids = Vec::new();
     for seq in 1.. {

@@ -13,7 +13,7 @@ use tillwatch::intake::Intake;
 use tillwatch::jobs::fold::{Installed, fold_waiting};
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
 use tillwatch::lake::{FileSet, Lake};
-use tillwatch::store::{Database, DatabaseAddress, FoldCommit, InboxWriter, StoreDraft};
+use tillwatch::store::{Database, DatabaseAddress, FoldCommit, InboxBatch, InboxWriter, StoreDraft};
 use tillwatch::telemetry::Metrics;
 
 use crate::engines::{Postgres, database_in};
@@ -416,10 +416,9 @@ async fn a_transaction_is_found_by_any_id_with_its_history() {
 }
 
 async fn junk(line: &Line) -> i64 {
-    let mut write = line.context.database.begin_write().await.unwrap();
-    let seq = write.append_batch(Stream::Transactions, 3, b"junk", line.context.clock.now()).await.unwrap();
-    write.commit().await.unwrap();
-    seq
+    let received_at = line.context.clock.now();
+    let batch = InboxBatch { stream: Stream::Transactions, rows: 3, arrow_ipc: b"junk", received_at };
+    line.context.database.append_group(&[batch], &[]).await.unwrap()[0].1
 }
 
 #[tokio::test(flavor = "multi_thread")]

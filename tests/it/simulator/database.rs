@@ -129,12 +129,12 @@ impl Database {
 
     pub fn changed_blocks(&self, changes: &Changes) -> Blocks {
         let state = self.state.borrow();
-        let changed = |((store, day), change): (&(StoreId, NaiveDate), &DayBlock)| {
+        let apply = |((store, day), change): (&(StoreId, NaiveDate), &DayBlock)| {
             let mut block = state.blocks.get(&(*store, *day)).cloned().unwrap_or_default();
             block.apply(change);
             (*store, *day, block)
         };
-        changes.iter().map(changed).collect()
+        changes.iter().map(apply).collect()
     }
 
     pub fn load(&self) -> Snapshot {
