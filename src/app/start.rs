@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::task::JoinHandle;
 
 use crate::analytics::SnapshotCell;
-use crate::domain::{Clock, SteadyClock};
+use crate::domain::{Clock, Promise, SteadyClock};
 use crate::intake::{Intake, Pseudonyms};
 use crate::jobs::backup::{Backup, BackupSchedule};
 use crate::jobs::disk::DiskWatch;
@@ -75,7 +75,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     runner.spawn(Inspect::new(lake.clone()));
     runner.spawn(Scrub::new(lake.clone()));
     runner.spawn(Retention::new(lake.clone()));
-    runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
+    if !config.sabotage.breaks(Promise::ShutInTime) {
+        runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
+    }
 
     let web = WebConfig {
         started_at: clock.now(),

@@ -15,17 +15,20 @@ pub enum Promise {
     RollupsWithFiles,
     /// A row that is there already is not counted again.
     CountedOnce,
+    /// The intake is shut before the disk is full.
+    ShutInTime,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FilesSynced,
         Self::CommitsSynced,
         Self::CommitBeforeAnswer,
         Self::HashCompared,
         Self::RollupsWithFiles,
         Self::CountedOnce,
+        Self::ShutInTime,
     ];
 
     /// The name given to `--break`.
@@ -37,6 +40,7 @@ impl Promise {
             Self::HashCompared => "no-hash-check",
             Self::RollupsWithFiles => "rollup-apart",
             Self::CountedOnce => "dedup-off",
+            Self::ShutInTime => "no-disk-watch",
         }
     }
 }
@@ -87,6 +91,7 @@ const fn bit(promise: Promise) -> u8 {
         Promise::HashCompared => 8,
         Promise::RollupsWithFiles => 16,
         Promise::CountedOnce => 32,
+        Promise::ShutInTime => 64,
     }
 }
 

@@ -158,10 +158,21 @@ async fn a_full_disk_is_told_honestly_and_records_are_taken_again_when_there_is_
     assert!(seen.is_clean(filling.times), "{seen:?}");
 }
 
+/// The watch looks once a second; a disk can fill faster, and then the database itself says no.
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_faster_than_the_watch_looks_loses_nothing_either() {
+    let serving = Serving::breaking("no-disk-watch");
+    let filling = DiskFull { times: 2, rows_per_batch: 100, senders: 4, seed: 1, serving };
+    let Some(seen) = filling.run().await else { return };
+    assert!(seen.is_clean(filling.times), "{seen:?}");
+}
+
 #[cfg(debug_assertions)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_answers_before_its_commit_is_seen_to_lose_on_a_full_disk() {
-    let serving = Serving::breaking("early-ack");
+    let broken = ["early-ack", "no-disk-watch"].map(str::to_owned).to_vec();
+    let serving = Serving { broken, ..Serving::default() };
     let broken = DiskFull { times: 1, rows_per_batch: 100, senders: 4, seed: 1, serving };
     let Some(seen) = broken.run().await else { return };
     assert!(seen.refused == 0 && seen.findings.lost > 0, "{seen:?}");
