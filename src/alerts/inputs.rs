@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, TimeDelta};
 
-use crate::analytics::{DayBlock, Feed, MoneyKind, Snapshot, Unit};
+use crate::analytics::{Blocks, Detail, Feed, Level, MoneyKind, Packed, Snapshot, Unit, Wanted};
 use crate::domain::{ContractRate, Currency, Instant, Range, Store, StoreId, Stream, Word};
 
 use super::bills::{Bills, bill_zone};
@@ -27,18 +27,33 @@ pub struct Sources {
     pub episodes: Vec<(Scope, Range)>,
 }
 
-/// Gathers everything that can be judged up to `at`.
-pub fn gather(snapshot: &Snapshot, sources: &Sources, at: Instant) -> Inputs {
+/// The blocks that [`gather`] reads.
+pub fn blocks_wanted(sources: &Sources, at: Instant) -> Vec<Wanted> {
+    let (first, last) = days_read(DAYS_READ.max(FEE_DAYS_READ), at);
+    let of = |store: &Store| Wanted { level: Level::Hours, owner: store.id.into(), first, last };
+    sources.stores.iter().map(of).collect()
+}
+
+/// First and last UTC day of so many days up to `at`.
+fn days_read(days: i64, at: Instant) -> (NaiveDate, NaiveDate) {
+    ((at - TimeDelta::days(days)).date_naive(), (at + TimeDelta::hours(1)).date_naive())
+}
+
+/// Gathers everything that can be judged up to `at`, from the blocks of [`blocks_wanted`].
+pub fn gather(snapshot: &Snapshot, blocks: &Blocks, sources: &Sources, at: Instant) -> Inputs {
     let mut inputs = Inputs::default();
     for store in &sources.stores {
-        let read = |days: i64| Range { from: at - TimeDelta::days(days), until: at + TimeDelta::hours(1) };
+        let read = |days: i64| {
+            let (first, last) = days_read(days, at);
+            blocks.days(Level::Hours, store.id.into(), first, last)
+        };
         let mut cells = Cells::default();
-        for (day, block) in snapshot.blocks(store.id, read(DAYS_READ)) {
+        for (day, block) in read(DAYS_READ) {
             cells.add(day, block);
         }
         gather_series(&mut inputs, snapshot, sources, store, cells, at);
         let mut money = MoneyCells::default();
-        for (day, block) in snapshot.blocks(store.id, read(FEE_DAYS_READ)) {
+        for (day, block) in read(FEE_DAYS_READ) {
             money.add(day, block, store, &sources.contracts);
         }
         money.into_inputs(&mut inputs, store);
@@ -58,8 +73,8 @@ struct Cells {
 }
 
 impl Cells {
-    fn add(&mut self, day: NaiveDate, block: &DayBlock) {
-        for (key, sums) in &block.conversion {
+    fn add(&mut self, day: NaiveDate, block: &Packed) {
+        block.conversion(Detail::Coarse, |_, key, sums| {
             let hour = hour_of(key.slot.starts_at(day));
             let cell = self.hours.entry(key.provider).or_default().entry(hour).or_default();
             match key.unit {
@@ -74,12 +89,14 @@ impl Cells {
                     paid.1 += sums.paid_amount;
                 }
             }
-        }
-        for (key, sums) in &block.money {
-            if key.feed == Feed::Live {
-                self.accounts.entry(key.provider).or_default().insert(key.account);
+        });
+        // Cashiers are only in the full cells.
+        block.money(Detail::Full, |_, key, sums| {
+            if key.feed != Feed::Live {
+                return;
             }
-            if key.feed == Feed::Live && key.kind == MoneyKind::Refund {
+            self.accounts.entry(key.provider).or_default().insert(key.account);
+            if key.kind == MoneyKind::Refund {
                 let hour = hour_of(key.slot.starts_at(day));
                 let cell = self.hours.entry(key.provider).or_default().entry(hour).or_default();
                 cell.refunds += sums.count;
@@ -88,7 +105,7 @@ impl Cells {
                     *self.refunders.entry((hour, key.operator)).or_default() += sums.count;
                 }
             }
-        }
+        });
     }
 }
 
@@ -187,8 +204,8 @@ struct MoneyCells {
 }
 
 impl MoneyCells {
-    fn add(&mut self, day: NaiveDate, block: &DayBlock, store: &Store, contracts: &[ContractRate]) {
-        for (key, sums) in &block.money {
+    fn add(&mut self, day: NaiveDate, block: &Packed, store: &Store, contracts: &[ContractRate]) {
+        block.money(Detail::Coarse, |_, key, sums| {
             let zone = bill_zone(key.provider);
             let source_day = hour_start(hour_of(key.slot.starts_at(day))).with_timezone(&zone).date_naive();
             if key.feed == Feed::Ledger {
@@ -198,7 +215,7 @@ impl MoneyCells {
                 *sales.entry(source_day).or_default() += sums.amount;
             }
             if key.kind != MoneyKind::Payment || sums.fee_known_count == 0 {
-                continue;
+                return;
             }
             let rate = ContractRate::in_force(contracts, store.id, key.provider, key.method, source_day);
             let days = self.fees.entry((key.provider, key.feed, key.currency)).or_default();
@@ -215,7 +232,7 @@ impl MoneyCells {
             if let Some(rate) = rate {
                 self.contract_ppm.insert(key.provider, i64::from(rate.rate_ppm));
             }
-        }
+        });
     }
 
     fn into_inputs(self, inputs: &mut Inputs, store: &Store) {

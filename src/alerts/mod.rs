@@ -21,7 +21,7 @@ mod trouble;
 pub use episode::{Acknowledgement, AlertKind, AlertState, Episode, Finding, Loss, Scope, Severity, Verdict};
 pub use evaluate::{Change, Inputs, Known, REPLAY_HOURS_MAX, Since, apply, evaluate, replay};
 pub use evidence::{Evidence, SeenHour, Surprise};
-pub use inputs::{Sources, gather};
+pub use inputs::{Sources, blocks_wanted, gather};
 pub use machine::{Step, advance};
 pub use sentence::{Told, Tongue, Where, kind_name, sentence};
 pub use series::{HISTORY_DAYS, HourCell, Series, Ticket, hour_of, hour_start};

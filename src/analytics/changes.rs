@@ -41,6 +41,9 @@ pub fn add_transactions(
     add_money(changes, &rows, Feed::Live, &["amount", "fee_refunded", "tax"])?;
     add_attempts(changes, &rows)?;
     add_latency(changes, &rows, grains)?;
+    if sign > 0 {
+        add_payers(changes, &rows)?;
+    }
     add_items(changes, &rows)
 }
 
@@ -139,6 +142,7 @@ fn add_money(
             method: cells.word("method", row)?,
             scene: cells.word("scene", row)?,
             operator: cells.word("operator", row)?,
+            promotion: cells.word("promotion", row)?,
             currency: cells.word("currency", row)?,
         };
         let sums = MoneySums {
@@ -195,6 +199,7 @@ fn money_frame(rows: &DataFrame, feed: Feed, columns: &[&str]) -> Result<DataFra
             text("method"),
             text("scene"),
             text("operator"),
+            if feed == Feed::Live { text("promotion") } else { lit("").alias("promotion") },
             col("currency"),
         ])
         .agg([
@@ -248,6 +253,7 @@ fn add_attempts(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameErro
             text("provider"),
             text("method"),
             text("scene"),
+            text("promotion"),
             col("currency"),
             col("status"),
             when_failed("failure_code"),
@@ -263,6 +269,7 @@ fn add_attempts(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameErro
             provider: cells.word("provider", row)?,
             method: cells.word("method", row)?,
             scene: cells.word("scene", row)?,
+            promotion: cells.word("promotion", row)?,
             currency: cells.word("currency", row)?,
             status,
             failure_code: cells.word("failure_code", row)?,
@@ -305,15 +312,34 @@ fn add_latency(changes: &mut Changes, rows: &DataFrame, grains: &Grains) -> Resu
     Ok(())
 }
 
-fn add_items(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameError> {
+/// Who paid, by the cash clock.
+fn add_payers(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameError> {
+    let Ok(customer) = rows.column("customer") else { return Ok(()) };
+    let (customer, kind, posted) =
+        (customer.str()?, rows.column("kind")?.str()?, rows.column("posted")?.bool()?);
+    let cells = Cells::new(rows, "cash_day", "cash_slot")?;
+    for row in 0..rows.height() {
+        let paid = posted.get(row) == Some(true) && kind.get(row) == Some("payment");
+        let Some(name) = customer.get(row).filter(|_| paid) else { continue };
+        let mut hash = [0; 8];
+        hash.iter_mut().zip(blake3::hash(name.as_bytes()).as_bytes()).for_each(|(byte, of)| *byte = *of);
+        let payer = (cells.slot(row), u64::from_le_bytes(hash));
+        cells.block(changes, row).payers.0.push(payer);
+    }
+    Ok(())
+}
+
+/// One row per basket line of posted payments and refunds.
+fn basket_lines(rows: &DataFrame) -> Result<DataFrame, FrameError> {
     let lines = ["item_sku", "item_name", "item_category", "item_quantity_micro", "item_line_amount"];
-    let exploded = rows
+    Ok(rows
         .clone()
         .lazy()
         .filter(col("posted").and(col("kind").eq(lit("payment")).or(col("kind").eq(lit("refund")))))
         .select(
-            ["store", "cash_day", "cash_slot", "kind", "method", "currency", "sign"]
+            ["store", "cash_day", "cash_slot", "kind", "currency", "sign"]
                 .into_iter()
+                .chain(["provider", "method", "scene", "promotion"])
                 .chain(lines)
                 .map(col)
                 .collect::<Vec<_>>(),
@@ -323,18 +349,24 @@ fn add_items(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameError> 
             polars::prelude::by_name(lines, true, false),
             ExplodeOptions { empty_as_null: false, keep_nulls: true },
         )
-        .collect()?;
+        .collect()?)
+}
+
+fn add_items(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameError> {
     let refund = || col("kind").eq(lit("refund"));
     let of = |condition: Expr, amount: &str| {
         signed_sum(polars::prelude::when(condition).then(col(amount)).otherwise(lit(0_i64)))
     };
-    let frame = exploded
+    let frame = basket_lines(rows)?
         .lazy()
         .group_by([
             col("store"),
             col("cash_day"),
             col("cash_slot"),
+            text("provider"),
             text("method"),
+            text("scene"),
+            text("promotion"),
             text("item_category"),
             text("item_sku"),
             text("item_name"),
@@ -353,7 +385,10 @@ fn add_items(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameError> 
     for row in 0..frame.height() {
         let key = ItemKey {
             slot: cells.slot(row),
+            provider: cells.word("provider", row)?,
             method: cells.word("method", row)?,
+            scene: cells.word("scene", row)?,
+            promotion: cells.word("promotion", row)?,
             category: cells.word("item_category", row)?,
             sku: cells.word("item_sku", row)?,
             name: cells.word("item_name", row)?,

@@ -12,7 +12,7 @@ const INTENT_MS: i64 = 24 * 3_600_000;
 const ATTEMPT_GAP_MS: i64 = 30 * 60_000;
 
 /// The columns that [`add_conversion`] reads.
-pub const GROUP_COLUMNS: [&str; 21] = [
+pub const GROUP_COLUMNS: [&str; 22] = [
     "key_high",
     "key_low",
     "group_hash",
@@ -26,6 +26,7 @@ pub const GROUP_COLUMNS: [&str; 21] = [
     "provider",
     "method",
     "scene",
+    "promotion",
     "attempt",
     "submitted_ms",
     "authorized_ms",
@@ -54,6 +55,7 @@ pub struct Attempt {
     pub provider: Word,
     pub method: Word,
     pub scene: Word,
+    pub promotion: Word,
     pub currency: Word,
     pub amount: i64,
 }
@@ -83,8 +85,8 @@ pub fn attempts(rows: &Frame) -> Result<Vec<Attempt>, FrameError> {
         (integer("attempt")?, integer("submitted_ms")?, integer("authorized_ms")?);
     let (kind, status, class) =
         (data.column("kind")?.str()?, data.column("status")?.str()?, word("failure_class")?);
-    let (provider, method, scene, currency) =
-        (word("provider")?, word("method")?, word("scene")?, word("currency")?);
+    let (provider, method, scene) = (word("provider")?, word("method")?, word("scene")?);
+    let (promotion, currency) = (word("promotion")?, word("currency")?);
     let technical = Word::of(FailureClass::Technical.as_str());
     let mut found = Vec::with_capacity(data.height());
     for row in 0..data.height() {
@@ -106,6 +108,7 @@ pub fn attempts(rows: &Frame) -> Result<Vec<Attempt>, FrameError> {
             provider: provider[row],
             method: method[row],
             scene: scene[row],
+            promotion: promotion[row],
             currency: currency[row],
             amount: amount[row].unwrap_or(0),
         });
@@ -215,6 +218,7 @@ fn add_unit<'a>(
         provider: first.provider,
         method: first.method,
         scene: first.scene,
+        promotion: first.promotion,
         currency: first.currency,
     };
     *changes.entry((first.store, day)).or_default().conversion.entry(key).or_default() += sums;
@@ -244,6 +248,7 @@ mod tests {
             provider: Word::of(method),
             method: Word::of(method),
             scene: Word::NONE,
+            promotion: Word::NONE,
             currency: Word::of("CNY"),
             amount: 100,
         }

@@ -43,7 +43,7 @@ pub const MAIN_WAY: [Step; 7] = [
     Step::Purchase,
 ];
 
-const CUSTOMER_COLUMNS: [&str; 17] = [
+const CUSTOMER_COLUMNS: [&str; 18] = [
     "witness",
     "test",
     "store",
@@ -56,6 +56,7 @@ const CUSTOMER_COLUMNS: [&str; 17] = [
     "method",
     "scene",
     "operator",
+    "promotion",
     "attribute_key",
     "attribute_value",
     "item_category",

@@ -1,14 +1,11 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
-use std::sync::OnceLock;
-
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::domain::{FailureClass, Grain, Instant, Status, Word};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// A quarter hour of a UTC day, 0 to 95. Stores whose days begin on whole hours use every fourth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u8);
 
 impl Slot {
@@ -29,7 +26,7 @@ impl Slot {
 }
 
 /// Which stream a money cell comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Feed {
     /// The store's own records (`transactions`).
     Live,
@@ -38,7 +35,7 @@ pub enum Feed {
 }
 
 /// What moved, in a money cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MoneyKind {
     Payment,
     Refund,
@@ -55,7 +52,7 @@ pub enum MoneyKind {
 }
 
 /// Where a movement of money is counted: the cash clock (`completed_at`, else `created_at`; ledger: `posted_at`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MoneyKey {
     pub slot: Slot,
     pub feed: Feed,
@@ -65,11 +62,12 @@ pub struct MoneyKey {
     pub method: Word,
     pub scene: Word,
     pub operator: Word,
+    pub promotion: Word,
     pub currency: Word,
 }
 
 /// Sums over posted movements. Amounts in minor units of the cell's currency, unsigned; the kind gives the direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MoneySums {
     pub count: i64,
     /// Paid after discounts (ledger: gross).
@@ -89,12 +87,13 @@ pub struct MoneySums {
 }
 
 /// Where an attempt is counted: when it was created, with what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptKey {
     pub slot: Slot,
     pub provider: Word,
     pub method: Word,
     pub scene: Word,
+    pub promotion: Word,
     pub currency: Word,
     pub status: Status,
     /// The provider's code; empty unless failed.
@@ -103,14 +102,14 @@ pub struct AttemptKey {
 }
 
 /// Attempts of one cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptSums {
     pub count: i64,
     pub amount: i128,
 }
 
 /// What a conversion cell counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unit {
     /// A payment intent: every attempt with one `payment_id` (else `order_id`) within 24 hours of its first.
     Payment,
@@ -120,18 +119,19 @@ pub enum Unit {
 }
 
 /// Where an intent or attempt group is counted: when its first attempt was created, by that attempt's dimensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConversionKey {
     pub unit: Unit,
     pub slot: Slot,
     pub provider: Word,
     pub method: Word,
     pub scene: Word,
+    pub promotion: Word,
     pub currency: Word,
 }
 
 /// Intents (or attempt groups) of one cell and how far they came. Every count is of units, not of attempts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConversionSums {
     pub started: i64,
     /// Reached the provider: any attempt beyond `created`.
@@ -157,20 +157,23 @@ pub struct ConversionSums {
 }
 
 /// Where a time to pay is counted: by the slot of its creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LatencyKey {
     pub slot: Slot,
     pub provider: Word,
     pub method: Word,
     /// See [`bucket_of_ms`].
-    pub bucket: u8,
+    pub bucket: u16,
 }
 
 /// Where a basket line is counted: the cash clock of its transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ItemKey {
     pub slot: Slot,
+    pub provider: Word,
     pub method: Word,
+    pub scene: Word,
+    pub promotion: Word,
     pub category: Word,
     pub sku: Word,
     pub name: Word,
@@ -178,7 +181,7 @@ pub struct ItemKey {
 }
 
 /// Basket lines of posted payments and refunds. Quantities in millionths, amounts in minor units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemSums {
     pub lines: i64,
     pub quantity_micro: i128,
@@ -189,103 +192,53 @@ pub struct ItemSums {
     pub refund_amount: i128,
 }
 
-/// Every rollup of one store and one UTC day, each sorted by its key, without empty cells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Where payments are counted by the hour of the wall clock, in blocks of whole days (see [`super::Level`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProfileKey {
+    /// Hour of the wall clock.
+    pub hour: u8,
+    /// Without scene, cashier and promotion.
+    pub money: MoneyKey,
+}
+
+/// Every rollup of one owner and one day, each sorted by its key, without empty cells: the form that changes are made
+/// in. Kept and read it is a [`super::Packed`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayBlock {
     pub money: BTreeMap<MoneyKey, MoneySums>,
     pub attempts: BTreeMap<AttemptKey, AttemptSums>,
     pub conversion: BTreeMap<ConversionKey, ConversionSums>,
     pub latency: BTreeMap<LatencyKey, i64>,
     pub items: BTreeMap<ItemKey, ItemSums>,
-    /// See [`DayBlock::coarse_money`] and its neighbours.
-    #[serde(skip)]
-    pub coarse: Coarse,
+    /// Only in blocks of whole days, whose other cells know no hour: payments and captured deposits.
+    pub profile: BTreeMap<ProfileKey, AttemptSums>,
+    /// Who paid in rows that came; only in changes by slot.
+    pub payers: Payers,
 }
 
-/// Cells with less in their keys, made when first asked for. Never compared, copied or stored.
-#[derive(Debug, Default)]
-pub struct Coarse {
-    money: OnceLock<Vec<(MoneyKey, MoneySums)>>,
-    conversion: OnceLock<Vec<(ConversionKey, ConversionSums)>>,
-    items: OnceLock<Vec<(ItemKey, ItemSums)>>,
-}
+/// Customers who paid, by slot and hash of their reference, on their way into sketches. They are no cells: what went
+/// cannot be taken out of a sketch, so they are never compared and make no block that is otherwise empty.
+#[derive(Clone, Debug, Default)]
+pub struct Payers(pub Vec<(Slot, u64)>);
 
-impl Clone for Coarse {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl PartialEq for Coarse {
+impl PartialEq for Payers {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Coarse {}
-
-/// A stored block that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RollupError {
-    /// Written by a newer version of the program.
-    #[error("rollup block has format {0}, this program reads format {FORMAT}")]
-    Format(u8),
-    /// The bytes are not what was written.
-    #[error("rollup block is damaged: {0}")]
-    Damaged(#[from] postcard::Error),
-}
-
-/// Version of the encoding of [`DayBlock`]; a change needs a rebuild or a reader for the old one.
-const FORMAT: u8 = 1;
+impl Eq for Payers {}
 
 impl DayBlock {
-    /// The block as bytes, with its format in front.
-    ///
-    /// # Errors
-    /// [`RollupError::Damaged`] never happens in practice: all parts have a form.
-    pub fn encode(&self) -> Result<Vec<u8>, RollupError> {
-        Ok(postcard::to_extend(self, vec![FORMAT])?)
-    }
-
-    /// Reads what [`DayBlock::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`RollupError`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, RollupError> {
-        match bytes.split_first() {
-            Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
-            Some((&other, _)) => Err(RollupError::Format(other)),
-            None => Err(RollupError::Damaged(postcard::Error::DeserializeUnexpectedEnd)),
-        }
-    }
-
-    /// The money cells summed over scenes and cashiers, sorted: what most reports ask for, several times fewer.
-    /// Only for finished blocks: later changes go through [`DayBlock::apply`].
-    pub fn coarse_money(&self) -> &[(MoneyKey, MoneySums)] {
-        let coarse = |key: &MoneyKey| MoneyKey { scene: Word::NONE, operator: Word::NONE, ..*key };
-        self.coarse.money.get_or_init(|| summed(&self.money, coarse))
-    }
-
-    /// The conversion cells summed over scenes; as [`DayBlock::coarse_money`].
-    pub fn coarse_conversion(&self) -> &[(ConversionKey, ConversionSums)] {
-        let coarse = |key: &ConversionKey| ConversionKey { scene: Word::NONE, ..*key };
-        self.coarse.conversion.get_or_init(|| summed(&self.conversion, coarse))
-    }
-
-    /// The basket lines summed over products; as [`DayBlock::coarse_money`].
-    pub fn coarse_items(&self) -> &[(ItemKey, ItemSums)] {
-        let coarse = |key: &ItemKey| ItemKey { sku: Word::NONE, name: Word::NONE, ..*key };
-        self.coarse.items.get_or_init(|| summed(&self.items, coarse))
-    }
-
     /// Adds a change (which may hold negative sums) and drops the cells that become empty.
     pub fn apply(&mut self, change: &Self) {
-        self.coarse = Coarse::default();
         add_cells(&mut self.money, &change.money);
         add_cells(&mut self.attempts, &change.attempts);
         add_cells(&mut self.conversion, &change.conversion);
         add_cells(&mut self.latency, &change.latency);
         add_cells(&mut self.items, &change.items);
+        add_cells(&mut self.profile, &change.profile);
+        self.payers.0.extend_from_slice(&change.payers.0);
     }
 
     /// True when nothing is counted.
@@ -295,18 +248,8 @@ impl DayBlock {
             && self.conversion.is_empty()
             && self.latency.is_empty()
             && self.items.is_empty()
+            && self.profile.is_empty()
     }
-}
-
-fn summed<K: Copy + Ord, V: Copy + Default + AddAssign>(
-    cells: &BTreeMap<K, V>,
-    coarse: impl Fn(&K) -> K,
-) -> Vec<(K, V)> {
-    let mut sums: BTreeMap<K, V> = BTreeMap::new();
-    for (key, value) in cells {
-        *sums.entry(coarse(key)).or_default() += *value;
-    }
-    sums.into_iter().collect()
 }
 
 fn add_cells<K: Copy + Ord, V: Copy + Default + PartialEq + AddAssign>(
@@ -341,23 +284,35 @@ add_fields! {
     ItemSums { lines, quantity_micro, amount, refund_lines, refund_quantity_micro, refund_amount }
 }
 
-/// The latency bucket of a span: 8 buckets per doubling above 1 ms, so a percentile is right within 9 %.
-pub fn bucket_of_ms(ms: i64) -> u8 {
+/// Buckets of a time to pay within one doubling, as a power of two.
+const BUCKET_BITS: u32 = 6;
+
+/// The latency bucket of a span: single milliseconds up to 128, then 64 buckets per doubling. The middle of a bucket is
+/// within 0.8 % of whatever lies in it.
+pub fn bucket_of_ms(ms: i64) -> u16 {
     let ms = u64::try_from(ms.max(1)).unwrap_or(1);
-    let doublings = u64::from(ms.ilog2());
-    // The eighths of this doubling, linear inside it.
-    let eighth = if doublings == 0 { 0 } else { ((ms - (1 << doublings)) * 8) >> doublings };
-    u8::try_from(doublings * 8 + eighth).unwrap_or(u8::MAX)
+    let doublings = u64::from(ms.ilog2().saturating_sub(BUCKET_BITS));
+    u16::try_from((doublings << BUCKET_BITS) + (ms >> doublings)).unwrap_or(u16::MAX)
 }
 
-/// The upper end, in milliseconds, of what [`bucket_of_ms`] puts into this bucket.
-pub fn bucket_upper_ms(bucket: u8) -> i64 {
-    let doublings = u32::from(bucket / 8);
-    let base = 1_i64.checked_shl(doublings).unwrap_or(i64::MAX);
-    let eighths = i64::from(bucket % 8) + 1;
-    // Below 8 ms an eighth is no whole millisecond: rounded up.
-    let part = (base / 8).saturating_mul(eighths) + ((base % 8) * eighths + 7) / 8;
-    base.saturating_add(part)
+/// The largest number of milliseconds that [`bucket_of_ms`] puts into this bucket.
+pub fn bucket_upper_ms(bucket: u16) -> i64 {
+    let (first, width) = bucket_span(bucket);
+    first.saturating_add(width - 1)
+}
+
+/// The middle of a bucket, in milliseconds, rounded down.
+pub fn bucket_middle_ms(bucket: u16) -> i64 {
+    let (first, width) = bucket_span(bucket);
+    first.saturating_add((width - 1) / 2)
+}
+
+/// Smallest number of milliseconds in a bucket, and how many there are.
+fn bucket_span(bucket: u16) -> (i64, i64) {
+    let doublings = u32::from(bucket >> BUCKET_BITS).saturating_sub(1);
+    let width = 1_i64.checked_shl(doublings).filter(|width| *width > 0).unwrap_or(i64::MAX);
+    let steps = i64::from(bucket) - (i64::from(doublings) << BUCKET_BITS);
+    (steps.saturating_mul(width), width)
 }
 
 #[cfg(test)]
@@ -374,6 +329,7 @@ mod tests {
             method: Word::of("alipay"),
             scene: Word::NONE,
             operator: Word::NONE,
+            promotion: Word::NONE,
             currency: Word::of("CNY"),
         };
         let sums = MoneySums { count, amount: i128::from(count) * (1_i128 << 70), ..MoneySums::default() };
@@ -388,40 +344,14 @@ mod tests {
     }
 
     #[test]
-    fn coarse_cells_follow_a_change() {
-        let mut cells = block(1);
-        let mut other = block(2);
-        let (key, sums) = other.money.pop_first().unwrap();
-        other.money.insert(MoneyKey { operator: Word::of("lin"), ..key }, sums);
-        cells.apply(&other);
-        let counts =
-            |block: &DayBlock| block.coarse_money().iter().map(|(_, sums)| sums.count).collect::<Vec<_>>();
-        assert_eq!((cells.money.len(), counts(&cells)), (2, vec![3]));
-        cells.apply(&block(4));
-        assert_eq!(counts(&cells), [7]);
-    }
-
-    #[test]
-    fn blocks_read_back() {
-        let written = block(7);
-        let bytes = written.encode().unwrap();
-        assert_eq!(DayBlock::decode(&bytes).unwrap(), written);
-        assert!(matches!(DayBlock::decode(&[9, 0]), Err(RollupError::Format(9))));
-        assert!(DayBlock::decode(&bytes[..bytes.len() - 1]).is_err());
-        assert!(DayBlock::decode(&[]).is_err());
-    }
-
-    #[test]
     fn buckets_hold_what_is_put_into_them() {
-        for ms in [1, 2, 3, 7, 8, 100, 999, 1000, 12_345, 600_000, 86_400_000] {
+        for ms in
+            [1, 2, 3, 7, 8, 63, 64, 100, 127, 128, 129, 999, 1000, 12_345, 600_000, 86_400_000, i64::MAX / 4]
+        {
             let bucket = bucket_of_ms(ms);
-            assert!(bucket_upper_ms(bucket) >= ms, "{ms} in {bucket}");
-            assert!(
-                ms < 8 || bucket_upper_ms(bucket) <= ms + ms / 7 + 1,
-                "{ms}: {}",
-                bucket_upper_ms(bucket)
-            );
-            assert!(bucket == 0 || bucket_upper_ms(bucket - 1) <= ms.max(16), "{ms}");
+            assert!(bucket_upper_ms(bucket) >= ms && bucket_upper_ms(bucket - 1) < ms, "{ms} in {bucket}");
+            let off = (bucket_middle_ms(bucket) - ms).abs();
+            assert!(off <= ms / 128, "{ms}: the middle is {off} off");
         }
     }
 }

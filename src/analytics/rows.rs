@@ -102,7 +102,7 @@ impl TransactionPage {
     }
 }
 
-const LINE_COLUMNS: [&str; 28] = [
+const LINE_COLUMNS: [&str; 29] = [
     "key_high",
     "key_low",
     "store",
@@ -117,6 +117,7 @@ const LINE_COLUMNS: [&str; 28] = [
     "method",
     "scene",
     "operator",
+    "promotion",
     "order_id",
     "payment_id",
     "provider_transaction_id",

@@ -12,7 +12,7 @@ use crate::lake::{FileSet, Frame, FrameError, Lake, LakeError, LakeFile};
 use super::changes::{Changes, Grains, add_ledger_lines, add_transactions};
 use super::groups::{add_conversion, attempts};
 use super::snapshot::Snapshot;
-use super::view::View;
+use super::view::{Piece, View};
 
 /// Chosen values of one dimension.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub struct RowFilter {
     pub method: Selection,
     pub scene: Selection,
     pub operator: Selection,
+    pub promotion: Selection,
     pub category: Selection,
     /// Key and value.
     pub attribute: Option<(String, String)>,
@@ -62,10 +63,6 @@ pub enum DivideBy {
     Attribute(String),
     /// The cashier.
     Operator,
-    /// The provider.
-    Provider,
-    /// The scene.
-    Scene,
 }
 
 /// Which rows of which days, divided how.
@@ -178,7 +175,7 @@ pub fn scan_view(lake: &Lake, snapshot: &Snapshot, scan: &Scan) -> Result<View, 
     }
     for (group, changes) in groups {
         for ((store, day), block) in changes {
-            view.blocks.entry((store, group)).or_default().insert(day, Arc::new(block));
+            view.pieces.push(Piece::made(store, group, day, Arc::new(block)));
         }
     }
     for (store, _) in &scan.ranges {
@@ -252,8 +249,15 @@ pub(super) fn filter_rows(
         ("method", &filter.method),
         ("scene", &filter.scene),
         ("operator", &filter.operator),
+        ("promotion", &filter.promotion),
     ] {
-        if !selection.is_any() {
+        if name == "promotion" && stream == Stream::LedgerLines {
+            // Bills know no promotion: none of theirs is of one.
+            let none = selection.takes(Word::NONE);
+            for keep in &mut mask {
+                *keep = *keep && none;
+            }
+        } else if !selection.is_any() {
             let values = data.column(name)?.str()?;
             for (keep, value) in mask.iter_mut().zip(values.iter()) {
                 *keep = *keep && selection.takes(Word::of(value.unwrap_or_default()));
@@ -306,8 +310,6 @@ fn group_values(rows: &Frame, divide_by: &DivideBy) -> Result<Vec<Word>, FrameEr
             return Ok(values.iter().map(|value| Word::of(value.as_deref().unwrap_or_default())).collect());
         }
         DivideBy::Operator => "operator",
-        DivideBy::Provider => "provider",
-        DivideBy::Scene => "scene",
     };
     let values = rows.data().column(column)?.str()?;
     Ok(values.iter().map(|value| Word::of(value.unwrap_or_default())).collect())

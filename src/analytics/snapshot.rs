@@ -6,9 +6,11 @@ use chrono::NaiveDate;
 use crate::domain::{Instant, Range, StoreId, Stream, Word};
 use crate::lake::{FileSet, LakeFile};
 
-use super::DayBlock;
+use super::blocks::{BlockCache, Written};
+use super::levels::{BlockKey, Calendar, Calendars, Level, Owner};
 
-/// Everything folded, at one data version: the manifest and the rollups. Immutable; readers hold an `Arc`.
+/// Everything folded, at one data version: the manifest, and which rollups there are. Immutable; readers hold an
+/// `Arc`. The blocks themselves are fetched when asked for (see [`super::Blocks`]) and kept in a bounded cache.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Grows by one with every fold; printed on every page.
@@ -19,10 +21,14 @@ pub struct Snapshot {
     pub files: BTreeMap<(Stream, NaiveDate), Vec<Arc<LakeFile>>>,
     /// Files whose rows are counted in the rollups and cannot be read: damaged or missing, until they are repaired.
     pub quarantined: BTreeMap<(Stream, NaiveDate), Vec<Quarantined>>,
-    /// Rollups by store and UTC day.
-    pub rollups: BTreeMap<StoreId, Arc<BTreeMap<NaiveDate, Arc<DayBlock>>>>,
+    /// Every block with the data version that wrote it.
+    pub rollups: Directory,
+    /// Under which calendar the levels of each store stand.
+    pub calendars: Calendars,
     /// The youngest event by store, stream and provider.
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
+    /// Blocks in memory; one for all snapshots of a process.
+    pub cache: Arc<BlockCache>,
 }
 
 /// A file that cannot be trusted, why, and since when it is known.
@@ -42,19 +48,48 @@ pub struct Freshness {
     pub last_received: Instant,
 }
 
-impl Snapshot {
-    /// The blocks of a store that may hold cells of this span, with their UTC days, oldest first.
-    pub fn blocks(&self, store: StoreId, range: Range) -> impl Iterator<Item = (NaiveDate, &DayBlock)> {
-        let first = range.from.date_naive();
-        // `until` is outside: a span ending at midnight does not touch the next day.
-        let last = (range.until - chrono::TimeDelta::nanoseconds(1)).date_naive();
-        self.rollups
-            .get(&store)
-            .into_iter()
-            .flat_map(move |days| days.range(first..=last.max(first)))
-            .map(|(day, block)| (*day, block.as_ref()))
+/// Which blocks there are, by owner and day, with the data version that wrote each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directory(BTreeMap<(Level, Owner), Arc<BTreeMap<NaiveDate, i64>>>);
+
+impl Directory {
+    /// Notes a block, or forgets it.
+    pub fn put(&mut self, key: BlockKey, version: Option<i64>) {
+        let days = Arc::make_mut(self.0.entry((key.level, key.owner)).or_default());
+        match version {
+            Some(version) => days.insert(key.day, version),
+            None => days.remove(&key.day),
+        };
+        if days.is_empty() {
+            self.0.remove(&(key.level, key.owner));
+        }
     }
 
+    /// The days of an owner, with versions.
+    pub fn days(&self, level: Level, owner: Owner) -> Option<&BTreeMap<NaiveDate, i64>> {
+        self.0.get(&(level, owner)).map(AsRef::as_ref)
+    }
+
+    /// Every block.
+    pub fn keys(&self) -> impl Iterator<Item = (BlockKey, i64)> {
+        self.0.iter().flat_map(|((level, owner), days)| {
+            let (level, owner) = (*level, *owner);
+            days.iter().map(move |(day, version)| (BlockKey { level, owner, day: *day }, *version))
+        })
+    }
+
+    /// Number of blocks.
+    pub fn len(&self) -> usize {
+        self.0.values().map(|days| days.len()).sum()
+    }
+
+    /// True without a block.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Snapshot {
     /// The youngest time at which a record was received: no later one may be earlier.
     pub fn youngest_receipt(&self) -> Instant {
         self.freshness.values().map(|fresh| fresh.last_received).max().unwrap_or(Instant::MIN_UTC)
@@ -78,8 +113,25 @@ impl Snapshot {
 
     /// The first and last UTC day with anything counted for a store.
     pub fn days_with_data(&self, store: StoreId) -> Option<(NaiveDate, NaiveDate)> {
-        let days = self.rollups.get(&store)?;
+        let days = self.rollups.days(Level::Hours, store.into())?;
         Some((*days.keys().next()?, *days.keys().next_back()?))
+    }
+
+    /// The stores that are summed up under a calendar.
+    pub fn members(&self, calendar: &Calendar) -> BTreeSet<StoreId> {
+        let of_it = self.calendars.iter().filter(|(_, own)| *own == calendar);
+        of_it.map(|(store, _)| *store).collect()
+    }
+
+    /// Takes the blocks that a fold wrote, in the snapshot after it.
+    pub fn take_blocks(&mut self, version: i64, blocks: &[Written], calendars: &Calendars) {
+        for written in blocks {
+            self.rollups.put(written.key, written.block.as_ref().map(|_| version));
+            if let Some(block) = &written.block {
+                self.cache.put(written.key, version, Arc::clone(block));
+            }
+        }
+        self.calendars.extend(calendars.iter().map(|(store, calendar)| (*store, *calendar)));
     }
 }
 

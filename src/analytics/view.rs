@@ -5,39 +5,189 @@ use chrono::{NaiveDate, TimeDelta};
 
 use crate::domain::{Instant, Range, StoreId, Word};
 
-use super::{DayBlock, Snapshot};
+use super::packed::{Detail, ItemDetail, Packed};
+use super::{
+    AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, ItemKey, ItemSums, LatencyKey,
+    MoneyKey, MoneySums, ProfileKey, Slot,
+};
 
-/// The rollups a report reads: blocks of the asked stores and days, from the snapshot or made from rows by a scan.
+/// The rollups a report reads, from the snapshot or made from rows by a scan: pieces that never overlap in what they
+/// tell.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// By store and group, then by UTC day. The group is the value of the attribute asked for (a scan
-    /// divides by it); [`Word::NONE`] for everything that comes from rollups.
-    pub blocks: BTreeMap<(StoreId, Word), BTreeMap<NaiveDate, Arc<DayBlock>>>,
+    pub pieces: Vec<Piece>,
     /// The first UTC day with anything counted, by store: before it nothing is known, and nothing is not 0.
     pub first_day: BTreeMap<StoreId, NaiveDate>,
+    /// True when it is known that no bill is in it: sales and fees are the stores' own records.
+    pub only_live: bool,
+    /// True when whole days are in it whose payments by hour are not told for this query.
+    pub hours_unknown: bool,
+}
+
+/// One block, with the part of it that counts.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Whose; of several stores together the first that is asked for.
+    pub store: StoreId,
+    /// The value of the attribute asked for (a scan divides by it); [`Word::NONE`] for everything that comes from
+    /// rollups.
+    pub group: Word,
+    /// UTC day of slots, business day of a whole day.
+    pub day: NaiveDate,
+    pub time: PieceTime,
+    /// The period or the earlier one; `None` is both.
+    pub side: Option<Side>,
+    pub parts: Parts,
+    pub cells: Cells,
+}
+
+/// How a piece divides time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PieceTime {
+    /// By slots of a UTC day; those that begin outside of the span are told by another piece.
+    Slots(Range),
+    /// Not at all: one business day, from when to when.
+    Whole(Range),
+}
+
+/// Which of two compared periods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Now,
+    Before,
+}
+
+/// Which kinds of cells may be taken from a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of cell")]
+pub struct Parts {
+    pub money: bool,
+    pub attempts: bool,
+    pub conversion: bool,
+    /// Conversion by scene, which blocks that tell stores apart do not hold.
+    pub scenes: bool,
+    pub items: bool,
+    /// Basket lines by product.
+    pub products: bool,
+    pub latency: bool,
+    /// Payments by hour of the week.
+    pub profile: bool,
+}
+
+impl Parts {
+    pub const NONE: Self = Self {
+        money: false,
+        attempts: false,
+        conversion: false,
+        scenes: false,
+        items: false,
+        products: false,
+        latency: false,
+        profile: false,
+    };
+    pub const ALL: Self = Self {
+        money: true,
+        attempts: true,
+        conversion: true,
+        scenes: true,
+        items: true,
+        products: true,
+        latency: true,
+        profile: true,
+    };
+    /// Everything but times to pay.
+    pub const FIGURES: Self = Self { latency: false, ..Self::ALL };
+    /// Times to pay.
+    pub const AGES: Self = Self { latency: true, ..Self::NONE };
+}
+
+/// The cells of a piece.
+#[derive(Clone, Debug)]
+pub enum Cells {
+    /// Of the snapshot.
+    Packed(Arc<Packed>),
+    /// Made from rows.
+    Made(Arc<DayBlock>),
+}
+
+/// Hands every cell on; `store` is 0 unless the block tells stores apart.
+macro_rules! hand_on {
+    ($made:expr, $take:ident) => {
+        $made.iter().for_each(|(key, sums)| $take(StoreId(0), key, sums))
+    };
+}
+
+impl Cells {
+    /// Every money cell.
+    pub fn money(&self, detail: Detail, mut take: impl FnMut(StoreId, &MoneyKey, &MoneySums)) {
+        match self {
+            Self::Packed(block) => block.money(detail, take),
+            Self::Made(block) => hand_on!(block.money, take),
+        }
+    }
+
+    /// Every attempt cell.
+    pub fn attempts(&self, detail: Detail, mut take: impl FnMut(StoreId, &AttemptKey, &AttemptSums)) {
+        match self {
+            Self::Packed(block) => block.attempts(detail, take),
+            Self::Made(block) => hand_on!(block.attempts, take),
+        }
+    }
+
+    /// Every conversion cell.
+    pub fn conversion(&self, detail: Detail, mut take: impl FnMut(StoreId, &ConversionKey, &ConversionSums)) {
+        match self {
+            Self::Packed(block) => block.conversion(detail, take),
+            Self::Made(block) => hand_on!(block.conversion, take),
+        }
+    }
+
+    /// Every basket cell.
+    pub fn items(&self, detail: ItemDetail, mut take: impl FnMut(StoreId, &ItemKey, &ItemSums)) {
+        match self {
+            Self::Packed(block) => block.items(detail, take),
+            Self::Made(block) => hand_on!(block.items, take),
+        }
+    }
+
+    /// Every time to pay.
+    pub fn latency(&self, mut take: impl FnMut(StoreId, &LatencyKey, &i64)) {
+        match self {
+            Self::Packed(block) => block.latency(take),
+            Self::Made(block) => hand_on!(block.latency, take),
+        }
+    }
+
+    /// Every payment by hour of the wall clock; only of whole days.
+    pub fn profile(&self, mut take: impl FnMut(StoreId, &ProfileKey, &AttemptSums)) {
+        match self {
+            Self::Packed(block) => block.profile(take),
+            Self::Made(block) => hand_on!(block.profile, take),
+        }
+    }
+}
+
+impl Piece {
+    /// A block made from rows: everything in it counts.
+    pub fn made(store: StoreId, group: Word, day: NaiveDate, block: Arc<DayBlock>) -> Self {
+        let begin = day.and_time(chrono::NaiveTime::MIN).and_utc();
+        let time = PieceTime::Slots(Range { from: begin, until: begin + TimeDelta::days(1) });
+        Self { store, group, day, time, side: None, parts: Parts::ALL, cells: Cells::Made(block) }
+    }
+
+    /// True when a slot of this piece is its own to tell.
+    pub fn tells(&self, slot: Slot) -> bool {
+        match self.time {
+            PieceTime::Slots(span) => span.contains(slot.starts_at(self.day)),
+            PieceTime::Whole(_) => true,
+        }
+    }
 }
 
 impl View {
-    /// The blocks of these spans out of a snapshot. Cheap: blocks are shared, not copied.
-    pub fn of(snapshot: &Snapshot, spans: &[(StoreId, Range)]) -> Self {
-        let mut view = Self::default();
-        for (store, range) in spans {
-            let Some(days) = snapshot.rollups.get(store) else { continue };
-            let (first, last) = utc_days(*range);
-            let kept = view.blocks.entry((*store, Word::NONE)).or_default();
-            for (day, block) in days.range(first..=last) {
-                kept.insert(*day, Arc::clone(block));
-            }
-            if let Some((first, _)) = snapshot.days_with_data(*store) {
-                view.first_day.insert(*store, first);
-            }
-        }
-        view
-    }
-
     /// Puts one block in, for scans and tests; `first_day` follows.
     pub fn insert(&mut self, store: StoreId, group: Word, day: NaiveDate, block: DayBlock) {
-        self.blocks.entry((store, group)).or_default().insert(day, Arc::new(block));
+        self.pieces.push(Piece::made(store, group, day, Arc::new(block)));
         let first = self.first_day.entry(store).or_insert(day);
         *first = (*first).min(day);
     }
@@ -48,35 +198,18 @@ impl View {
     }
 }
 
-/// The first and last UTC day a span touches.
-fn utc_days(range: Range) -> (NaiveDate, NaiveDate) {
-    let first = range.from.date_naive();
-    // `until` is outside: a span ending at midnight does not touch the next day.
-    let last = (range.until - TimeDelta::nanoseconds(1)).date_naive();
-    (first, last.max(first))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_view_holds_the_days_asked_for_and_knows_where_data_begin() {
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let blocks: BTreeMap<_, _> = ["2026-11-01", "2026-11-02", "2026-11-03"]
-            .map(|text| (day(text), Arc::new(DayBlock::default())))
-            .into();
-        let mut snapshot = Snapshot::default();
-        snapshot.rollups.insert(StoreId(1), Arc::new(blocks));
-        let range = Range {
-            from: "2026-11-01T16:00:00Z".parse().unwrap(),
-            until: "2026-11-03T00:00:00Z".parse().unwrap(),
-        };
-        let view = View::of(&snapshot, &[(StoreId(1), range), (StoreId(2), range)]);
-        let kept: Vec<_> = view.blocks[&(StoreId(1), Word::NONE)].keys().copied().collect();
-        assert_eq!(kept, [day("2026-11-01"), day("2026-11-02")]);
+    fn a_view_knows_where_data_begin() {
+        let mut view = View::default();
+        view.insert(StoreId(1), Word::NONE, "2026-11-02".parse().unwrap(), DayBlock::default());
+        view.insert(StoreId(1), Word::NONE, "2026-11-01".parse().unwrap(), DayBlock::default());
         assert!(view.knows(StoreId(1), "2026-11-01T00:00:00Z".parse().unwrap()));
         assert!(!view.knows(StoreId(1), "2026-10-31T23:00:00Z".parse().unwrap()));
-        assert!(!view.knows(StoreId(2), range.from));
+        assert!(!view.knows(StoreId(2), "2026-11-01T00:00:00Z".parse().unwrap()));
+        assert!(view.pieces[0].tells(Slot(95)));
     }
 }

@@ -44,7 +44,7 @@ impl Job for DailyReport {
                     context.database.contract_rates().await.context("reading the contract rates")?;
                 let settings =
                     Settings { contracts: contracts.into_iter().map(|entry| entry.rate).collect() };
-                let body = report_text(context, &store, day, &settings, &channel.language)?;
+                let body = report_text(context, &store, day, &settings, &channel.language).await?;
                 let once = format!("daily:{}:{}:{day}", channel.id, store.id.0);
                 let message = Outgoing { channel: channel.id, body };
                 if context
@@ -69,7 +69,7 @@ fn day_due(store: &Store, now: Instant) -> Option<NaiveDate> {
 }
 
 /// The message, in the robot's own markup.
-fn report_text(
+async fn report_text(
     context: &JobContext,
     store: &Store,
     day: NaiveDate,
@@ -80,7 +80,14 @@ fn report_text(
     let period = Period::Custom { first: day, last: day };
     let query = Query::new(vec![store.clone()], period, context.clock.now());
     debug_assert!(!query.needs_rows(Subject::Money), "a day without filters is answered by rollups");
-    let view = query.view(&context.snapshots.current()).context("finding the day")?;
+    let snapshot = context.snapshots.current();
+    let plan = query.plan(&snapshot, settings, false).context("finding the day")?;
+    let blocks = context
+        .database
+        .fetch_blocks(&snapshot, &plan.wanted())
+        .await
+        .context("reading the day's rollups")?;
+    let view = plan.view(&snapshot, &blocks);
     let overview = reports::overview(&view, settings, &query).context("working the day out")?;
     let title = language.t_with(
         "report-title",

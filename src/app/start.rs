@@ -12,7 +12,7 @@ use crate::intake::{Intake, Pseudonyms};
 use crate::jobs::backup::{Backup, BackupSchedule};
 use crate::jobs::disk::DiskWatch;
 use crate::jobs::retention::Retention;
-use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub};
+use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub, ready_snapshot};
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX};
 use crate::telemetry::Metrics;
@@ -53,12 +53,12 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         .with_context(|| format!("opening the database {}", config.database))?
         .breaking(config.sabotage)
         .await?;
-    let snapshot = database.load_snapshot().await.context("reading the rollups")?;
+    let lake = Lake::open(&folder.path().join("lake")).context("opening the lake")?.breaking(config.sabotage);
+    let snapshot = ready_snapshot(&database, &lake).await.context("reading the rollups")?;
     let metrics = Arc::new(Metrics::new().context("defining the metrics")?);
     metrics.set_intake_queue_capacity(QUEUE_ROWS_MAX);
     metrics.snapshot_published(snapshot.folded_at);
     let snapshots = Arc::new(SnapshotCell::new(snapshot));
-    let lake = Lake::open(&folder.path().join("lake")).context("opening the lake")?.breaking(config.sabotage);
     let (inbox, writer) = InboxWriter::start(database.clone());
     let steady = SteadyClock::new(Arc::clone(&clock), snapshots.current().youngest_receipt());
     let intake = Arc::new(Intake::new(database.clone(), inbox, Arc::new(steady), Arc::clone(&metrics)));

@@ -11,6 +11,7 @@ use crate::alerts::{
     self, AlertKind, AlertState, Change, Episode, Inputs, Known, REPLAY_HOURS_MAX, Scope, Sources, Step,
     TaskStanding, Verdict, Waiting, hour_of,
 };
+use crate::analytics::{Blocks, Snapshot};
 use crate::domain::{Instant, Range, Store, StoreId, Word};
 use crate::intake::Intake;
 use crate::store::{Channel, Outgoing, TaskRun};
@@ -98,8 +99,11 @@ impl Job for EvaluateAlerts {
         let timer = std::time::Instant::now();
         let round = Arc::new(round);
         let inputs = {
-            let (round, snapshots) = (Arc::clone(&round), context.snapshots.current());
-            tokio::task::spawn_blocking(move || round.gather(&snapshots))
+            let (round, snapshot) = (Arc::clone(&round), context.snapshots.current());
+            let wanted = alerts::blocks_wanted(&round.sources, round.now);
+            let blocks =
+                context.database.fetch_blocks(&snapshot, &wanted).await.context("reading the rollups")?;
+            tokio::task::spawn_blocking(move || round.gather(&snapshot, &blocks))
                 .await
                 .context("the thread that gathers died")?
         };
@@ -185,8 +189,8 @@ impl Round {
         known
     }
 
-    fn gather(&self, snapshot: &crate::analytics::Snapshot) -> Inputs {
-        let mut inputs = alerts::gather(snapshot, &self.sources, self.now);
+    fn gather(&self, snapshot: &Snapshot, blocks: &Blocks) -> Inputs {
+        let mut inputs = alerts::gather(snapshot, blocks, &self.sources, self.now);
         inputs.tasks.clone_from(&self.tasks);
         inputs.waiting = self.waiting;
         inputs

@@ -1,12 +1,16 @@
 //! What a fold tells the metrics about payments: the rises of its change. Counters never fall, so a row that replaces
 //! another counts in its new outcome and stays counted in none of its open ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
-use crate::analytics::{Changes, DayBlock, Feed, MoneyKind, Snapshot, Unit, bucket_upper_ms};
+use crate::analytics::{
+    Blocks, Calendar, Changes, DayBlock, Detail, Feed, Level, MoneyKind, Snapshot, Unit, Wanted,
+    bucket_upper_ms,
+};
 use crate::domain::{AMOUNT_MINOR_MAX, Currency, FailureClass, Instant, Money, Status, Word};
+use crate::store::{Database, StoreError};
 use crate::telemetry::{Metrics, Outcome};
 
 /// How far back open payments are looked for.
@@ -86,16 +90,28 @@ fn pieces(sum: i128, currency: Currency) -> impl Iterator<Item = Money> {
     })
 }
 
+/// The blocks that hold payments which may still be open.
+pub(super) async fn pending_blocks(
+    database: &Database,
+    snapshot: &Snapshot,
+    now: Instant,
+) -> Result<Blocks, StoreError> {
+    let (first, last) = ((now - PENDING_WITHIN).date_naive(), NaiveDate::MAX);
+    let owners: BTreeSet<_> = snapshot.calendars.values().map(Calendar::owner).collect();
+    let wanted: Vec<_> =
+        owners.into_iter().map(|owner| Wanted { level: Level::AllHours, owner, first, last }).collect();
+    database.fetch_blocks(snapshot, &wanted).await
+}
+
 /// Sets how many payments are open now, per provider.
-pub(super) fn gauge_pending(metrics: &Metrics, snapshot: &Snapshot, now: Instant) {
+pub(super) fn gauge_pending(metrics: &Metrics, blocks: &Blocks) {
     let mut open: BTreeMap<&str, i64> = BTreeMap::new();
-    let first = (now - PENDING_WITHIN).date_naive();
-    for days in snapshot.rollups.values() {
-        for (_, block) in days.range(first..) {
-            for (key, sums) in block.conversion.iter().filter(|(key, _)| key.unit == Unit::Payment) {
+    for block in blocks.all() {
+        block.conversion(Detail::Coarse, |_, key, sums| {
+            if key.unit == Unit::Payment {
                 *open.entry(key.provider.as_str()).or_default() += sums.open;
             }
-        }
+        });
     }
     let counts = open.into_iter().map(|(provider, count)| (provider, u32::try_from(count).unwrap_or(0)));
     metrics.set_payments_pending(counts.collect::<Vec<_>>());

@@ -1,38 +1,228 @@
-use crate::analytics::{
-    Changes, GROUP_COLUMNS, Grains, Snapshot, add_conversion, add_ledger_lines, add_transactions, attempts,
-};
-use crate::domain::Stream;
-use crate::lake::{FileSet, Lake};
+//! Every rollup made anew from the live rows: what the folds kept up must equal this.
 
-/// Every rollup, made anew from the live rows of the lake. What the folds kept up must equal this.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use chrono::{Days, NaiveDate};
+
+use crate::analytics::{
+    Attempt, Blocks, Calendar, Calendars, Changes, DayBlock, Directory, GROUP_COLUMNS, Grains, Level,
+    LevelChanges, Snapshot, Written, add_conversion, add_ledger_lines, add_transactions, attempts,
+    level_changes,
+};
+use crate::domain::{Store, StoreId, Stream};
+use crate::lake::{FileSet, Frame, Lake, LakeError};
+use crate::store::Database;
+
+/// Every block of [`Level::Hours`], from the live rows of the lake.
 ///
-/// Reads the lake file by file; of the transactions' groups it holds one attempt of some 150 bytes per row. Takes
-/// seconds per million rows: call it on a blocking thread.
+/// Holds all of them in memory: for tests and small data; [`rebuild_levels`] goes day by day.
 ///
 /// # Errors
 /// The first file that cannot be read.
 pub fn rebuild_rollups(lake: &Lake, snapshot: &Snapshot, grains: &Grains) -> anyhow::Result<Changes> {
-    let mut rollups = Changes::default();
-    let mut groups = Vec::new();
-    for ((stream, _), files) in &snapshot.files {
-        for file in files.iter().filter(|file| file.file_set == FileSet::Current) {
-            match stream {
-                Stream::Transactions => {
-                    add_transactions(&mut rollups, &lake.read(file, None)?, 1, grains)?;
-                    groups.append(&mut attempts(&lake.read(file, Some(&GROUP_COLUMNS))?)?);
-                }
-                Stream::LedgerLines => add_ledger_lines(&mut rollups, &lake.read(file, None)?, 1, grains)?,
-                Stream::CheckoutEvents => {}
+    let mut rebuild = Rebuild::new(lake, snapshot, grains);
+    let mut all = Changes::default();
+    for day in rebuild.days() {
+        for (store, block) in rebuild.day(day)? {
+            all.insert((store, day), block);
+        }
+    }
+    for (place, change) in rebuild.left {
+        all.entry(place).or_default().apply(&change);
+    }
+    all.retain(|_, block| !block.is_empty());
+    Ok(all)
+}
+
+/// The stored snapshot; rollups of an older format, or of business days that stores no longer follow, are made anew.
+///
+/// # Errors
+/// What the database says, or the first file that cannot be read.
+pub async fn ready_snapshot(database: &Database, lake: &Lake) -> anyhow::Result<Snapshot> {
+    let snapshot = database.load_snapshot().await.context("reading the rollups")?;
+    let stores = database.stores().await.context("reading the stores")?;
+    let moved =
+        |store: &Store| snapshot.calendars.get(&store.id).is_some_and(|kept| *kept != Calendar::of(store));
+    if !database.rollups_are_old().await? && !stores.iter().any(moved) {
+        return Ok(snapshot);
+    }
+    tracing::info!(files = snapshot.files.len(), "the rollups are made anew from the rows");
+    let snapshot = Arc::new(snapshot);
+    let progress = |day| tracing::info!(%day, "rollups made anew");
+    let made = rebuild_levels(database, lake, &snapshot, &stores, progress).await;
+    made.context("making the rollups anew")
+}
+
+/// Makes the rollups of every level anew from the rows and stores them, day by day: memory holds the cells of some
+/// days, whatever the lake holds. Killed on the way, the next start begins again.
+///
+/// # Errors
+/// The first file that cannot be read, or what the database says.
+pub async fn rebuild_levels(
+    database: &Database,
+    lake: &Lake,
+    snapshot: &Arc<Snapshot>,
+    stores: &[Store],
+    progress: impl Fn(NaiveDate),
+) -> anyhow::Result<Snapshot> {
+    database.begin_rebuild().await.context("beginning to make the rollups anew")?;
+    let grains: Grains = stores.iter().map(|store| (store.id, store.grain())).collect();
+    let calendars: Calendars = stores.iter().map(|store| (store.id, Calendar::of(store))).collect();
+    let (sender, mut made) = tokio::sync::mpsc::channel::<(NaiveDate, Vec<Written>)>(2);
+    let worker = {
+        let (lake, snapshot, calendars) = (lake.clone(), Arc::clone(snapshot), calendars.clone());
+        tokio::task::spawn_blocking(move || make_levels(&lake, &snapshot, &grains, &calendars, &sender))
+    };
+    let mut next =
+        Snapshot { rollups: Directory::default(), calendars: Calendars::new(), ..(**snapshot).clone() };
+    while let Some((day, blocks)) = made.recv().await {
+        database.put_rebuilt(&blocks, snapshot.version).await.context("storing rollups")?;
+        next.take_blocks(snapshot.version, &blocks, &Calendars::new());
+        progress(day);
+    }
+    let left = worker.await.context("the thread that makes rollups died")??;
+    // Rows that were completed before they were created: their days are stored already.
+    let levels = level_changes(&left, &calendars);
+    let present = database.fetch_blocks(&next, &levels.wanted()).await.context("reading rollups again")?;
+    let blocks = levels.applied(&present);
+    database.put_rebuilt(&blocks, snapshot.version).await.context("storing rollups")?;
+    next.take_blocks(snapshot.version, &blocks, &Calendars::new());
+    let with_rows = |store: &StoreId| next.rollups.days(Level::Hours, (*store).into()).is_some();
+    let kept: Calendars = calendars.into_iter().filter(|(store, _)| with_rows(store)).collect();
+    database.end_rebuild(&kept).await.context("ending the rebuild")?;
+    next.calendars = kept;
+    Ok(next)
+}
+
+/// Sends the blocks of each day as soon as nothing more can come to them; gives back what came too late.
+fn make_levels(
+    lake: &Lake,
+    snapshot: &Snapshot,
+    grains: &Grains,
+    calendars: &Calendars,
+    sender: &tokio::sync::mpsc::Sender<(NaiveDate, Vec<Written>)>,
+) -> anyhow::Result<Changes> {
+    let mut rebuild = Rebuild::new(lake, snapshot, grains);
+    let mut waiting = LevelChanges::default();
+    for day in rebuild.days() {
+        for (store, block) in rebuild.day(day)? {
+            waiting.add(store, day, &block, calendars.get(&store));
+        }
+        // A business day of a far zone with a late cut-off may end two UTC days after the one it is named by.
+        let over = day.checked_sub_days(Days::new(2)).unwrap_or(day);
+        let done = waiting.take_until(day, over);
+        if sender.blocking_send((day, packed(done))).is_err() {
+            return Ok(Changes::default());
+        }
+    }
+    let _ = sender.blocking_send((NaiveDate::MAX, packed(waiting)));
+    Ok(rebuild.left)
+}
+
+/// The blocks as bytes, made by two threads.
+fn packed(levels: LevelChanges) -> Vec<Written> {
+    let (one, other) = levels.halves();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(move || other.applied(&Blocks::default()));
+        let mut written = one.applied(&Blocks::default());
+        written.append(&mut second.join().unwrap_or_default());
+        written
+    })
+}
+
+/// Goes over the lake's days in order.
+struct Rebuild<'a> {
+    lake: &'a Lake,
+    snapshot: &'a Snapshot,
+    grains: &'a Grains,
+    /// Attempts of the days around the present one.
+    attempts: BTreeMap<NaiveDate, Vec<Attempt>>,
+    /// Cells of rows of past days for the days to come, by the cash clock; in the end, those of days gone by.
+    left: Changes,
+}
+
+impl<'a> Rebuild<'a> {
+    const fn new(lake: &'a Lake, snapshot: &'a Snapshot, grains: &'a Grains) -> Self {
+        Self { lake, snapshot, grains, attempts: BTreeMap::new(), left: Changes::new() }
+    }
+
+    /// Every day that may hold cells: those of partitions, and after them as far as the youngest row tells.
+    fn days(&self) -> Vec<NaiveDate> {
+        let first = self.snapshot.files.keys().map(|(_, day)| *day).min();
+        let files = self.snapshot.files.values().flatten();
+        let last = files.map(|file| crate::domain::instant_from_ms(file.last_event_ms).date_naive()).max();
+        let last = last.max(self.snapshot.files.keys().map(|(_, day)| *day).max());
+        match (first, last) {
+            (Some(first), Some(last)) => first.iter_days().take_while(|day| *day <= last).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The blocks of one day by store, without empty cells.
+    fn day(&mut self, day: NaiveDate) -> anyhow::Result<BTreeMap<StoreId, DayBlock>> {
+        let first = day.checked_sub_days(Days::new(2)).unwrap_or(day);
+        let near: Vec<NaiveDate> = first.iter_days().take(4).collect();
+        for near in near.iter().copied() {
+            if !self.attempts.contains_key(&near) {
+                let found = self.attempts_of(near)?;
+                self.attempts.insert(near, found);
+            }
+        }
+        self.attempts.retain(|known, _| *known >= first);
+        for rows in self.frames(Stream::Transactions, day, None)? {
+            add_transactions(&mut self.left, &rows, 1, self.grains)?;
+        }
+        for rows in self.frames(Stream::LedgerLines, day, None)? {
+            add_ledger_lines(&mut self.left, &rows, 1, self.grains)?;
+        }
+        self.add_conversion(day, &near);
+        let mut blocks: BTreeMap<StoreId, DayBlock> = BTreeMap::new();
+        self.left.retain(|(store, of), block| {
+            if *of == day {
+                blocks.entry(*store).or_default().apply(block);
+            }
+            *of != day
+        });
+        blocks.retain(|_, block| !block.is_empty());
+        Ok(blocks)
+    }
+
+    /// Cells of a day are of intents that begin on it or on the day before; those are judged from the rows of a day more
+    /// on both sides.
+    fn add_conversion(&mut self, day: NaiveDate, near: &[NaiveDate]) {
+        let of = |day: NaiveDate| self.attempts.get(&day).map_or(&[][..], Vec::as_slice);
+        let groups: std::collections::HashSet<_> =
+            of(day).iter().filter(|row| row.grouped).map(|row| (row.store, row.group)).collect();
+        let mut rows = of(day).to_vec();
+        let near = near.iter().filter(|of| **of != day).flat_map(|near| of(*near));
+        rows.extend(near.filter(|row| row.grouped && groups.contains(&(row.store, row.group))).cloned());
+        let mut begun = Changes::new();
+        add_conversion(&mut begun, rows, 1, self.grains);
+        for ((store, of), block) in begun {
+            if of == day {
+                self.left.entry((store, day)).or_default().apply(&block);
             }
         }
     }
-    add_conversion(&mut rollups, groups, 1, grains);
-    rollups.retain(|_, block| {
-        // Cells that cancel out are no cells.
-        let mut clean = crate::analytics::DayBlock::default();
-        clean.apply(block);
-        *block = clean;
-        !block.is_empty()
-    });
-    Ok(rollups)
+
+    fn attempts_of(&self, day: NaiveDate) -> anyhow::Result<Vec<Attempt>> {
+        let mut found = Vec::new();
+        for rows in self.frames(Stream::Transactions, day, Some(&GROUP_COLUMNS))? {
+            found.append(&mut attempts(&rows)?);
+        }
+        Ok(found)
+    }
+
+    fn frames(
+        &self,
+        stream: Stream,
+        day: NaiveDate,
+        columns: Option<&[&str]>,
+    ) -> Result<Vec<Frame>, LakeError> {
+        let files = self.snapshot.files.get(&(stream, day)).map_or(&[][..], Vec::as_slice);
+        let live = files.iter().filter(|file| file.file_set == FileSet::Current);
+        live.map(|file| self.lake.read(file, columns)).collect()
+    }
 }

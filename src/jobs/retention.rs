@@ -15,8 +15,8 @@ use crate::lake::{FileSet, Lake, LakeFile};
 use crate::store::{CareAction, CareEntry, Database, FoldCommit, Upkeep};
 
 use super::doctor::steady_snapshot;
-use super::figures::blocks_after;
 use super::fold::random_token;
+use super::rollups::changed_blocks;
 use super::runner::{Job, JobContext, JobReport};
 
 /// The setting that says how many days are kept; without it every day is.
@@ -94,7 +94,8 @@ pub async fn drop_day(
     let rows: u64 =
         files.iter().filter(|file| file.file_set == FileSet::Current).map(|file| file.live_rows()).sum();
     let mut change = FoldCommit::nothing(random_token()?, snapshot.version, at);
-    change.blocks = blocks_after(snapshot, changes);
+    (change.blocks, change.calendars) =
+        changed_blocks(database, snapshot, &changes, stores).await.context("changing the rollups")?;
     let detail = format!("{} files with {rows} rows dropped: older than they are kept", files.len());
     change.retired = files;
     let entry = CareEntry { at, action: CareAction::Retention, subject: day.to_string(), detail };

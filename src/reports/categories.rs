@@ -2,16 +2,16 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use crate::analytics::{ItemKey, ItemSums, View};
-use crate::domain::{Currency, DayError, Word};
+use crate::domain::{Currency, DayError, StoreId, Word};
 
 use super::conversion::ValueShare;
-use super::fee_basis::{Detail, movements};
+use super::fee_basis::Movements;
 use super::figure::{Bucket, Compared, ratio_ppm};
 use super::overview::{Sides, currencies};
 use super::period::{Span, Step};
 use super::query::{Breakdown, Query, Settings};
 use super::tally::Tally;
-use super::walk::{Place, Stop, before_is_known, buckets, known_buckets, stops};
+use super::walk::{Place, Stop, Stores, before_is_known, buckets, known_buckets, stops};
 
 /// What sells, and how it changes. From basket lines: sales without a basket are not here.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,10 +124,19 @@ struct Key {
     currency: Word,
     place: Place,
     category: Word,
-    sku: Word,
-    name: Word,
     row: Word,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Product {
+    currency: Word,
+    place: Place,
+    category: Word,
+    sku: Word,
+    name: Word,
+}
+
+type Products = Tally<Product, ItemFigures>;
 
 /// Paid with and without a method of this kind.
 #[derive(Clone, Copy, Default)]
@@ -159,21 +168,31 @@ struct Frame {
 pub fn categories(view: &View, settings: &Settings, query: &Query) -> Result<Categories, DayError> {
     let spans = query.spans()?;
     let mut tally = Tally::new();
-    for stop in stops(view, query, &spans) {
-        for (key, sums) in &stop.block.items {
-            let Some(place) = stop.place(key.slot) else { continue };
-            if takes(query, key) {
-                let row = row_of(query, &stop, key);
-                let (category, sku, name) = (key.category, key.sku, key.name);
-                tally.add(
-                    Key { currency: key.currency, place, category, sku, name, row },
-                    figures_of(key, sums),
-                );
+    let stores = Stores::of(query);
+    for stop in stops(view, &stores, &spans, |parts| parts.items) {
+        stop.cells.items(query.items_detail(), |of, key, sums| {
+            let Some(place) = stop.place(key.slot) else { return };
+            if query.takes_item(key) {
+                let row = row_of(query, &stop, of, key);
+                let (currency, category) = (key.currency, key.category);
+                tally.add(Key { currency, place, category, row }, figures_of(key, sums));
             }
-        }
+        });
+    }
+    let mut products = Tally::new();
+    for stop in stops(view, &stores, &spans, |parts| parts.products) {
+        stop.cells.items(query.products_detail(), |_, key, sums| {
+            let Some(place) = stop.place(key.slot) else { return };
+            if query.takes_item(key) {
+                let place = Place { bucket: 0, ..place };
+                let ItemKey { currency, category, sku, name, .. } = *key;
+                products.add(Product { currency, place, category, sku, name }, figures_of(key, sums));
+            }
+        });
     }
     let mut sales: BTreeMap<Word, Sides<Sales>> = BTreeMap::new();
-    movements(view, query, settings, &spans, Detail::Asked, |movement| {
+    let movements = Movements::of(view, query, settings, &spans);
+    movements.each(Movements::detail_asked(query), |movement| {
         let paid = movement.ladder.paid;
         let of_method = match movement.key.method.as_str() {
             "" => Sales { paid, ..Sales::default() },
@@ -193,16 +212,10 @@ pub fn categories(view: &View, settings: &Settings, query: &Query) -> Result<Cat
         .into_iter()
         .map(|currency| {
             let sales = sales.remove(&Word::of(currency.code())).unwrap_or_default();
-            section(currency, &tally, &sales, &frame)
+            section(currency, (&tally, &products), &sales, &frame)
         })
         .collect();
     Ok(Categories { step: query.step(), buckets: buckets(query, &spans), sections, spans })
-}
-
-fn takes(query: &Query, key: &ItemKey) -> bool {
-    query.filter.method.takes(key.method)
-        && query.filter.category.takes(key.category)
-        && query.currency.is_none_or(|only| only.code() == key.currency.as_str())
 }
 
 fn figures_of(key: &ItemKey, sums: &ItemSums) -> ItemFigures {
@@ -214,15 +227,16 @@ fn figures_of(key: &ItemKey, sums: &ItemSums) -> ItemFigures {
     ItemFigures { sums: *sums, online_amount, cash_amount }
 }
 
-fn row_of(query: &Query, stop: &Stop<'_>, key: &ItemKey) -> Word {
+fn row_of(query: &Query, stop: &Stop<'_>, store: StoreId, key: &ItemKey) -> Word {
     match &query.by {
-        Some(Breakdown::Store) => stop.store_word,
+        Some(Breakdown::Store) => stop.store_of(store).1,
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Category) => key.category,
+        Some(Breakdown::Provider) => key.provider,
+        Some(Breakdown::Scene) => key.scene,
+        Some(Breakdown::Promotion) => key.promotion,
         // Not in these cells: the view was made from rows, divided by it.
-        Some(Breakdown::Attribute(_) | Breakdown::Provider | Breakdown::Scene | Breakdown::Operator) => {
-            stop.group
-        }
+        Some(Breakdown::Attribute(_) | Breakdown::Operator) => stop.group,
         None => Word::NONE,
     }
 }
@@ -245,7 +259,7 @@ impl RowSums {
 
 fn section(
     currency: Currency,
-    tally: &Tally<Key, ItemFigures>,
+    (tally, sold_products): (&Tally<Key, ItemFigures>, &Products),
     sales: &Sides<Sales>,
     frame: &Frame,
 ) -> CategoriesSection {
@@ -257,8 +271,10 @@ fn section(
     for (key, figures) in tally.rows().filter(|(key, _)| key.currency == code) {
         total.add(key.place, *figures);
         by_category.entry(key.category).or_default().add(key.place, *figures, frame.known.len());
-        by_product.entry((key.sku, key.name, key.category)).or_default().add(key.place, *figures);
         by_row.entry(key.row).or_default().add(key.place, *figures);
+    }
+    for (key, figures) in sold_products.rows().filter(|(key, _)| key.currency == code) {
+        by_product.entry((key.sku, key.name, key.category)).or_default().add(key.place, *figures);
     }
     let sold = total.value.sums.amount;
     let uncategorised = by_category.get(&Word::NONE).map_or(0, |row| row.figures.value.sums.amount);
@@ -353,6 +369,9 @@ mod tests {
 
     fn line(method: &str, category: &str, sku: &str, sums: ItemSums) -> DayBlock {
         let key = ItemKey {
+            provider: Word::NONE,
+            scene: Word::NONE,
+            promotion: Word::NONE,
             slot: Slot(16),
             method: Word::of(method),
             category: Word::of(category),

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use crate::analytics::{ConversionKey, Unit, View};
-use crate::domain::{Currency, DayError, Proportion, Word};
+use crate::analytics::{ConversionKey, Detail, Unit, View};
+use crate::domain::{Currency, DayError, Proportion, StoreId, Word};
 
 use super::failures::{Failures, failures};
 use super::figure::{Bucket, Compared};
@@ -11,7 +11,7 @@ use super::overview::{Sides, currencies};
 use super::period::{Span, Step};
 use super::query::{Breakdown, Query};
 use super::tally::Tally;
-use super::walk::{Place, Stop, before_is_known, buckets, known_buckets, stops};
+use super::walk::{Place, Stop, Stores, before_is_known, buckets, known_buckets, stops};
 
 /// Where payments get lost.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,7 +154,10 @@ struct Key {
     place: Place,
     provider: Word,
     method: Word,
-    scene: Word,
+    /// `None`: told by another piece.
+    scene: Option<Word>,
+    /// Counts for its scene only: the rest is told by another piece.
+    scene_only: bool,
     row: Word,
 }
 
@@ -166,19 +169,23 @@ pub fn conversion(view: &View, query: &Query) -> Result<Conversion, DayError> {
     let spans = query.spans()?;
     let maturity = Maturity::of(view, query);
     let mut tally = Tally::new();
-    for stop in stops(view, query, &spans) {
+    let stores = Stores::of(query);
+    for stop in stops(view, &stores, &spans, |parts| parts.conversion || parts.scenes) {
         let Some(store) = query.stores.get(stop.store) else { continue };
         let grain = store.grain();
-        for (key, sums) in &stop.block.conversion {
-            let Some(place) = stop.place(key.slot) else { continue };
+        // The page always shows scenes.
+        stop.cells.conversion(Detail::Full, |of, key, sums| {
+            let Some(place) = stop.place(key.slot) else { return };
             if !takes(query, key) {
-                continue;
+                return;
             }
-            let aged = Aged::of(sums, maturity.is_old(key.method, stop.day, key.slot, grain));
-            let ConversionKey { unit, provider, method, scene, currency, .. } = *key;
-            let row = row_of(query, &stop, key);
-            tally.add(Key { unit, currency, place, provider, method, scene, row }, aged);
-        }
+            let old = stop.whole || maturity.is_old(key.method, stop.day, key.slot, grain);
+            let ConversionKey { unit, provider, method, currency, .. } = *key;
+            let (scene, scene_only) = (stop.parts.scenes.then_some(key.scene), !stop.parts.conversion);
+            let row = row_of(query, &stop, of, key);
+            let key = Key { unit, currency, place, provider, method, scene, scene_only, row };
+            tally.add(key, Aged::of(sums, old));
+        });
     }
     let mut failures = failures(view, query, &spans);
     let frame = Frame {
@@ -205,16 +212,18 @@ fn takes(query: &Query, key: &ConversionKey) -> bool {
     query.filter.provider.takes(key.provider)
         && query.filter.method.takes(key.method)
         && query.filter.scene.takes(key.scene)
+        && query.filter.promotion.takes(key.promotion)
         && query.currency.is_none_or(|only| only.code() == key.currency.as_str())
 }
 
 /// The row of the breakdown that a conversion cell belongs to.
-fn row_of(query: &Query, stop: &Stop<'_>, key: &ConversionKey) -> Word {
+fn row_of(query: &Query, stop: &Stop<'_>, store: StoreId, key: &ConversionKey) -> Word {
     match &query.by {
-        Some(Breakdown::Store) => stop.store_word,
+        Some(Breakdown::Store) => stop.store_of(store).1,
         Some(Breakdown::Provider) => key.provider,
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Scene) => key.scene,
+        Some(Breakdown::Promotion) => key.promotion,
         // Not in these cells: the view was made from rows, divided by it.
         Some(Breakdown::Attribute(_) | Breakdown::Operator) => stop.group,
         Some(Breakdown::Category) | None => Word::NONE,
@@ -237,17 +246,24 @@ fn section(
     let code = Word::of(currency.code());
     let mut total = Sides::<Rates>::default();
     let mut points = vec![(Rates::default(), Rates::default()); frame.known.len()];
-    let mut dimensions: [BTreeMap<Word, Sides<Rates>>; 4] = Default::default();
+    let mut dimensions: [BTreeMap<Word, Sides<Rates>>; 3] = Default::default();
+    let mut scenes: BTreeMap<Word, Sides<Rates>> = BTreeMap::new();
     for (key, aged) in tally.rows().filter(|(key, _)| key.currency == code) {
         let rates = &match key.unit {
             Unit::Payment => Rates { payments: *aged, ..Rates::default() },
             Unit::AttemptGroup => Rates { groups: *aged, ..Rates::default() },
         };
+        if let Some(scene) = key.scene {
+            scenes.entry(scene).or_default().add(key.place, *rates);
+        }
+        if key.scene_only {
+            continue;
+        }
         total.add(key.place, *rates);
         if let Some((now, before)) = points.get_mut(key.place.bucket) {
             *if key.place.before { before } else { now } += *rates;
         }
-        for (rows, word) in dimensions.iter_mut().zip([key.method, key.provider, key.scene, key.row]) {
+        for (rows, word) in dimensions.iter_mut().zip([key.method, key.provider, key.row]) {
             rows.entry(word).or_default().add(key.place, *rates);
         }
     }
@@ -255,7 +271,7 @@ fn section(
         points.into_iter().zip(known).map(|(rates, known)| known.then_some(rates)).collect()
     };
     let (now, before): (Vec<_>, Vec<_>) = points.into_iter().unzip();
-    let [methods, providers, scenes, broken_down] = dimensions.map(|sums| rows(sums, frame));
+    let [methods, providers, broken_down] = dimensions.map(|sums| rows(sums, frame));
     ConversionSection {
         currency,
         rates: total.compared(frame.before),
@@ -263,7 +279,7 @@ fn section(
         before: shown(&frame.known_before, before),
         methods,
         providers,
-        scenes,
+        scenes: rows(scenes, frame),
         breakdown: if frame.broken_down { broken_down } else { Vec::new() },
         failures,
     }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use crate::analytics::View;
+use crate::analytics::{Detail, View};
 use crate::domain::{Currency, DayError, Word};
 
-use super::fee_basis::{Detail, movements};
+use super::fee_basis::Movements;
 use super::figure::Ladder;
 use super::overview::currencies;
 use super::period::{Compare, Span};
@@ -84,7 +84,7 @@ pub fn daily_close(
     let query = Query { compare: Compare::None, ..query.clone() };
     let spans = query.spans()?;
     let mut cells: BTreeMap<(Word, Word, Word), Ladder> = BTreeMap::new();
-    movements(view, &query, settings, &spans, Detail::Operators, |movement| {
+    Movements::of(view, &query, settings, &spans).each(Detail::Full, |movement| {
         let key = (movement.key.currency, movement.key.operator, movement.key.method);
         *cells.entry(key).or_default() += movement.ladder;
     });

@@ -9,7 +9,7 @@ use super::overview::Sides;
 use super::period::Span;
 use super::query::Query;
 use super::tally::Tally;
-use super::walk::{Place, before_is_known, stops};
+use super::walk::{Place, Stores, before_is_known, stops};
 
 /// What became of attempts, and why those that failed did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -140,15 +140,16 @@ struct RowSums {
 /// Outcomes and reasons by currency.
 pub(super) fn failures(view: &View, query: &Query, spans: &[Span]) -> BTreeMap<Word, Failures> {
     let mut tally = Tally::new();
-    for stop in stops(view, query, spans) {
-        for (key, sums) in &stop.block.attempts {
-            let Some(place) = stop.place(key.slot) else { continue };
+    let stores = Stores::of(query);
+    for stop in stops(view, &stores, spans, |parts| parts.attempts) {
+        stop.cells.attempts(query.payments_detail(), |_, key, sums| {
+            let Some(place) = stop.place(key.slot) else { return };
             if takes(query, key) {
-                // The chart has no part in this, and neither have hours and scenes.
-                let key = AttemptKey { slot: Slot(0), scene: Word::NONE, ..*key };
+                // The chart has no part in this, and neither have hours, scenes and promotions.
+                let key = AttemptKey { slot: Slot(0), scene: Word::NONE, promotion: Word::NONE, ..*key };
                 tally.add((Place { bucket: 0, ..place }, key), *sums);
             }
-        }
+        });
     }
     let mut gathered: BTreeMap<Word, Gathered> = BTreeMap::new();
     for ((place, key), sums) in tally.rows() {
@@ -182,6 +183,7 @@ fn takes(query: &Query, key: &AttemptKey) -> bool {
     query.filter.provider.takes(key.provider)
         && query.filter.method.takes(key.method)
         && query.filter.scene.takes(key.scene)
+        && query.filter.promotion.takes(key.promotion)
         && query.currency.is_none_or(|only| only.code() == key.currency.as_str())
 }
 
@@ -247,6 +249,7 @@ mod tests {
 
     fn attempts(status: Status, provider: &str, code: &str, count: i64) -> DayBlock {
         let key = AttemptKey {
+            promotion: Word::NONE,
             slot: Slot(16),
             provider: Word::of(provider),
             method: Word::of(provider),

@@ -8,117 +8,140 @@
 //! A record without an account (`default`) matches every account of its provider, so that a bill that names the
 //! merchant id is not added to records that do not.
 
+use std::cell::Cell;
+use std::collections::HashMap;
+
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
-use crate::analytics::{Feed, MoneyKey, MoneyKind, MoneySums, Slot, View};
-use crate::domain::{ContractRate, Range, Store, Word};
+use crate::analytics::{
+    AttemptSums, Detail, Feed, MoneyKey, MoneyKind, MoneySums, PieceTime, ProfileKey, View, provider_of,
+};
+use crate::domain::{ContractRate, Range, StoreId, Word};
 
 use super::figure::{FeeSums, Ladder};
 use super::period::Span;
 use super::query::{Breakdown, Query, Settings};
-use super::walk::{Place, blocks_of, stops};
+use super::walk::{Place, Stores, source_day, stops, weekday};
 
-/// Providers whose day is that of Beijing.
-const BEIJING: [&str; 3] = ["wechat_pay", "alipay", "unionpay"];
 /// Methods that no provider charges for.
 const FREE: [&str; 2] = ["cash", "stored_value"];
 /// The account of records that name none.
 const ANY_ACCOUNT: &str = "default";
 
 /// One cell's part of the ladder.
-pub(super) struct Movement<'a> {
+pub(super) struct Movement {
     /// Index into the query's stores.
     pub store: usize,
     /// Its slug.
     pub store_word: Word,
     pub group: Word,
     pub place: Place,
-    pub key: &'a MoneyKey,
-    /// The cell's UTC day.
+    pub key: MoneyKey,
+    /// The piece's day.
     pub day: NaiveDate,
+    /// The piece is of a whole day: the cell knows no hour.
+    pub whole: bool,
+    /// The provider's own day.
+    pub source_day: NaiveDate,
     pub ladder: Ladder,
 }
 
-impl Movement<'_> {
-    /// The provider's own day.
-    pub(super) fn source_day(&self) -> NaiveDate {
-        source_day(provider_of(self.key), self.day, self.key.slot)
-    }
-}
-
-/// The provider that a cell's fees are agreed with: the method where the record names none.
-pub(super) fn provider_of(key: &MoneyKey) -> Word {
-    if key.provider.is_none() { key.method } else { key.provider }
-}
-
-/// The provider's own day of a cell.
-fn source_day(provider: Word, day: NaiveDate, slot: Slot) -> NaiveDate {
-    if next_day_in_beijing(provider, slot) { day.succ_opt().unwrap_or(day) } else { day }
-}
-
-/// True when a cell belongs to the day after its UTC day: China has one zone, eight hours ahead, and no summer time.
-fn next_day_in_beijing(provider: Word, slot: Slot) -> bool {
-    slot.0 >= 64 && BEIJING.contains(&provider.as_str())
-}
-
-/// How fine the cells must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// As the query asks.
-    Asked,
-    /// With cashiers, whatever the query asks.
-    Operators,
-}
-
-/// Hands every movement of the period and the earlier one to `take`, filtered by what money cells hold.
-pub(super) fn movements<'a>(
+/// Every movement of the period and the earlier one, filtered by what money cells hold.
+pub(super) struct Movements<'a> {
     view: &'a View,
     query: &'a Query,
-    settings: &Settings,
     spans: &'a [Span],
-    detail: Detail,
-    mut take: impl FnMut(&Movement<'a>),
-) {
-    let mut accounts = Accounts::of(view, query, spans);
-    let currency = query.currency.map(|currency| Word::of(currency.code()));
-    // Bills know neither scene nor cashier nor basket: a part cut by them takes its fees from the records.
-    let filter = &query.filter;
-    let cut = !filter.scene.is_any()
-        || !filter.operator.is_any()
-        || !filter.category.is_any()
-        || filter.attribute.is_some();
-    // Scene and cashier are asked for seldom; without them there are several times fewer cells.
-    let fine = !filter.scene.is_any()
-        || !filter.operator.is_any()
-        || detail == Detail::Operators
-        || matches!(query.by, Some(Breakdown::Scene | Breakdown::Operator));
-    for stop in stops(view, query, spans) {
-        let Some(store) = query.stores.get(stop.store) else { continue };
-        let mut one = |key: &'a MoneyKey, sums: &MoneySums| {
-            let Some(place) = stop.place(key.slot) else { return };
-            if currency.is_some_and(|only| only != key.currency) || !takes(query, key) {
-                return;
-            }
-            let provider = provider_of(key);
-            let account = accounts.find(stop.store, provider, key.account);
-            let basis = accounts.basis(account, stop.day, key.slot, cut);
-            let contracts = Contracts { settings, store, provider, key, day: stop.day };
-            let Some(ladder) = ladder_of(key, sums, basis, &contracts) else { return };
-            take(&Movement {
-                store: stop.store,
-                store_word: stop.store_word,
-                group: stop.group,
-                place,
-                key,
-                day: stop.day,
-                ladder,
-            });
-        };
-        if fine {
-            stop.block.money.iter().for_each(|(key, sums)| one(key, sums));
-        } else {
-            stop.block.coarse_money().iter().for_each(|(key, sums)| one(key, sums));
+    stores: Stores,
+    /// `None` where only the stores' own records are known.
+    accounts: Option<Accounts>,
+    rates: HashMap<(StoreId, Word), Vec<ContractRate>>,
+}
+
+impl<'a> Movements<'a> {
+    pub(super) fn of(view: &'a View, query: &'a Query, settings: &Settings, spans: &'a [Span]) -> Self {
+        let stores = Stores::of(query);
+        let accounts = (!view.only_live).then(|| Accounts::of(view, &stores, spans));
+        let mut rates: HashMap<(StoreId, Word), Vec<ContractRate>> = HashMap::new();
+        for rate in &settings.contracts {
+            rates.entry((rate.store, rate.provider)).or_default().push(*rate);
         }
+        Self { view, query, spans, stores, accounts, rates }
+    }
+
+    /// As fine as the query asks: scene, cashier and promotion are asked for seldom.
+    pub(super) fn detail_asked(query: &Query) -> Detail {
+        let fine = query.filters_finely()
+            || matches!(query.by, Some(Breakdown::Scene | Breakdown::Operator | Breakdown::Promotion));
+        if fine { Detail::Full } else { Detail::Coarse }
+    }
+
+    /// The contract in force for a movement.
+    pub(super) fn contract(&self, movement: &Movement) -> Option<&ContractRate> {
+        self.in_force(movement.store, &movement.key, movement.source_day)
+    }
+
+    fn in_force(&self, store: usize, key: &MoneyKey, day: NaiveDate) -> Option<&ContractRate> {
+        let store = self.query.stores.get(store)?.id;
+        let provider = provider_of(key);
+        let rates = self.rates.get(&(store, provider))?;
+        ContractRate::in_force(rates, store, provider, key.method, day)
+    }
+
+    /// Hands every movement on.
+    pub(super) fn each(&self, detail: Detail, mut take: impl FnMut(&Movement)) {
+        let currency = self.query.currency.map(|currency| Word::of(currency.code()));
+        for stop in stops(self.view, &self.stores, self.spans, |parts| parts.money) {
+            stop.cells.money(detail, |of, key, sums| {
+                let Some(place) = stop.place(key.slot) else { return };
+                if currency.is_some_and(|only| only != key.currency) || !takes(self.query, key) {
+                    return;
+                }
+                let (store, store_word) = stop.store_of(of);
+                let source_day = stop.source_day(provider_of(key), key.slot);
+                let basis = self.basis(store, key, source_day);
+                let contract = || self.in_force(store, key, source_day);
+                let Some(ladder) = ladder_of(key, sums, basis, contract) else { return };
+                take(&Movement {
+                    store,
+                    store_word,
+                    group: stop.group,
+                    place,
+                    key: *key,
+                    day: stop.day,
+                    whole: stop.whole,
+                    source_day,
+                    ladder,
+                });
+            });
+        }
+    }
+
+    /// Hands on the sales of whole days in the period by hour of the wall clock, with the weekday (Monday 0).
+    pub(super) fn each_hour(&self, mut take: impl FnMut(&ProfileKey, usize, &AttemptSums)) {
+        let currency = self.query.currency.map(|currency| Word::of(currency.code()));
+        for stop in stops(self.view, &self.stores, self.spans, |parts| parts.profile) {
+            let weekday = weekday(stop.day);
+            stop.cells.profile(|of, key, sums| {
+                let money = &key.money;
+                let Some(place) = stop.place(money.slot) else { return };
+                let wanted = !place.before
+                    && currency.is_none_or(|only| only == money.currency)
+                    && takes(self.query, money);
+                let (store, _) = stop.store_of(of);
+                let source_day = stop.source_day(provider_of(money), money.slot);
+                if wanted && self.basis(store, money, source_day).sales == money.feed {
+                    take(key, weekday, sums);
+                }
+            });
+        }
+    }
+
+    fn basis(&self, store: usize, key: &MoneyKey, source_day: NaiveDate) -> Basis {
+        let Some(accounts) = &self.accounts else { return Basis { sales: Feed::Live, fees: Feed::Live } };
+        // Bills know neither scene nor cashier nor basket: a part cut by them takes its fees from the records.
+        let filter = &self.query.filter;
+        let cut = self.query.filters_finely() || !filter.category.is_any() || filter.attribute.is_some();
+        accounts.basis(accounts.find(store, provider_of(key), key.account), source_day, cut)
     }
 }
 
@@ -128,6 +151,7 @@ fn takes(query: &Query, key: &MoneyKey) -> bool {
         && filter.method.takes(key.method)
         && filter.scene.takes(key.scene)
         && filter.operator.takes(key.operator)
+        && filter.promotion.takes(key.promotion)
 }
 
 /// Which feed sales and fees of one account and source day are taken from.
@@ -137,24 +161,13 @@ struct Basis {
     fees: Feed,
 }
 
-struct Contracts<'a> {
-    settings: &'a Settings,
-    store: &'a Store,
-    provider: Word,
-    key: &'a MoneyKey,
-    /// The cell's UTC day.
-    day: NaiveDate,
-}
-
-impl Contracts<'_> {
-    fn in_force(&self) -> Option<&ContractRate> {
-        let day = source_day(self.provider, self.day, self.key.slot);
-        ContractRate::in_force(&self.settings.contracts, self.store.id, self.provider, self.key.method, day)
-    }
-}
-
 /// What a cell adds to the ladder; `None` when it is not of the feeds that count.
-fn ladder_of(key: &MoneyKey, sums: &MoneySums, basis: Basis, contracts: &Contracts<'_>) -> Option<Ladder> {
+fn ladder_of<'a>(
+    key: &MoneyKey,
+    sums: &MoneySums,
+    basis: Basis,
+    contract: impl FnOnce() -> Option<&'a ContractRate>,
+) -> Option<Ladder> {
     let sales = key.feed == basis.sales;
     let fees = key.feed == basis.fees;
     if !sales && !fees && key.kind != MoneyKind::Fee {
@@ -187,7 +200,7 @@ fn ladder_of(key: &MoneyKey, sums: &MoneySums, basis: Basis, contracts: &Contrac
     }
     match key.kind {
         MoneyKind::Payment | MoneyKind::Hold | MoneyKind::TopUp if fees => {
-            ladder.fees = payment_fees(key, sums, contracts);
+            ladder.fees = payment_fees(key, sums, contract);
         }
         // A fee given back is negative on bills, and a field of its own on records.
         MoneyKind::Refund | MoneyKind::Dispute if fees => {
@@ -199,7 +212,11 @@ fn ladder_of(key: &MoneyKey, sums: &MoneySums, basis: Basis, contracts: &Contrac
     Some(ladder)
 }
 
-fn payment_fees(key: &MoneyKey, sums: &MoneySums, contracts: &Contracts<'_>) -> FeeSums {
+fn payment_fees<'a>(
+    key: &MoneyKey,
+    sums: &MoneySums,
+    contract: impl FnOnce() -> Option<&'a ContractRate>,
+) -> FeeSums {
     let mut fees = FeeSums {
         charged: sums.fee,
         returned: sums.fee_refunded,
@@ -214,7 +231,7 @@ fn payment_fees(key: &MoneyKey, sums: &MoneySums, contracts: &Contracts<'_>) -> 
     if FREE.contains(&key.method.as_str()) {
         fees.charged_count += count;
         fees.charged_amount += amount;
-    } else if let Some(rate) = contracts.in_force() {
+    } else if let Some(rate) = contract() {
         fees.estimated = rate.fee_of_many(count, amount);
         fees.estimated_count = count;
         fees.estimated_amount = amount;
@@ -228,9 +245,11 @@ fn payment_fees(key: &MoneyKey, sums: &MoneySums, contracts: &Contracts<'_>) -> 
 /// On which source days which feeds have records, by account.
 struct Accounts {
     known: Vec<Account>,
+    places: HashMap<(usize, Word, Word), usize>,
     first: NaiveDate,
     days: usize,
-    last_found: usize,
+    /// The account of the last cell: neighbours mostly share it.
+    last_found: Cell<usize>,
 }
 
 struct Account {
@@ -243,37 +262,45 @@ struct Account {
 }
 
 impl Accounts {
-    fn of(view: &View, query: &Query, spans: &[Span]) -> Self {
-        let needed: Vec<_> = spans.iter().map(|span| (span.store, utc_days_around(span))).collect();
-        let all = || needed.iter().flat_map(|(_, ranges)| ranges.iter());
+    fn of(view: &View, stores: &Stores, spans: &[Span]) -> Self {
+        let needed: Vec<_> = spans.iter().map(utc_days_around).collect();
+        let all = || needed.iter().flat_map(|ranges| ranges.iter());
         let first = all().map(|(from, _)| *from).min().unwrap_or_default();
         let last = all().map(|(_, until)| *until).max().unwrap_or_default();
         // A day more: Beijing's day of the last UTC day's evening.
         let days = usize::try_from((last - first).num_days()).unwrap_or(0) + 2;
-        let mut accounts = Self { known: Vec::new(), first, days, last_found: 0 };
-        for (store, ranges) in &needed {
-            let Some(shop) = query.stores.get(*store) else { continue };
-            for (_, day, block) in blocks_of(view, shop) {
-                if !ranges.iter().any(|(from, until)| *from <= day && day <= *until) {
-                    continue;
-                }
-                for (key, _) in block.coarse_money() {
-                    accounts.note(*store, key, day);
-                }
+        let (known, places) = (Vec::new(), HashMap::new());
+        let mut accounts = Self { known, places, first, days, last_found: Cell::new(0) };
+        for piece in view.pieces.iter().filter(|piece| piece.parts.money) {
+            let Some(own) = stores.index(piece.store) else { continue };
+            let near = |(from, until): &(NaiveDate, NaiveDate)| *from <= piece.day && piece.day <= *until;
+            if !needed.get(own).is_some_and(|ranges| ranges.iter().any(near)) {
+                continue;
             }
+            let whole = matches!(piece.time, PieceTime::Whole(_));
+            piece.cells.money(Detail::Coarse, |of, key, _| {
+                let store = if of.0 == 0 { own } else { stores.index(of).unwrap_or(own) };
+                accounts.note(store, key, source_day(whole, piece.day, provider_of(key), key.slot));
+            });
         }
         accounts.join();
         accounts
     }
 
-    fn note(&mut self, store: usize, key: &MoneyKey, day: NaiveDate) {
+    fn note(&mut self, store: usize, key: &MoneyKey, source_day: NaiveDate) {
         let counts = match key.feed {
             Feed::Live => true,
             Feed::Ledger => key.kind == MoneyKind::Payment,
         };
         let provider = provider_of(key);
-        let found = self.find(store, provider, key.account);
-        let offset = self.offset(provider, day, key.slot);
+        let found = self.find(store, provider, key.account).unwrap_or_else(|| {
+            let none = vec![false; self.days];
+            self.places.insert((store, provider, key.account), self.known.len());
+            let account = Account { store, provider, name: key.account, live: none.clone(), billed: none };
+            self.known.push(account);
+            self.known.len() - 1
+        });
+        let offset = self.offset(source_day);
         let Some(account) = self.known.get_mut(found).filter(|_| counts) else { return };
         let marks = if key.feed == Feed::Live { &mut account.live } else { &mut account.billed };
         if let Some(mark) = offset.and_then(|offset| marks.get_mut(offset)) {
@@ -281,26 +308,22 @@ impl Accounts {
         }
     }
 
-    /// Days from `first` to the source day of a cell.
-    fn offset(&self, provider: Word, day: NaiveDate, slot: Slot) -> Option<usize> {
-        let days = day.num_days_from_ce() - self.first.num_days_from_ce();
-        usize::try_from(days + i32::from(next_day_in_beijing(provider, slot))).ok()
+    /// Days from `first`.
+    fn offset(&self, source_day: NaiveDate) -> Option<usize> {
+        usize::try_from(source_day.num_days_from_ce() - self.first.num_days_from_ce()).ok()
     }
 
-    /// The account's index; a new one is added. Neighbouring cells mostly share an account.
-    fn find(&mut self, store: usize, provider: Word, name: Word) -> usize {
+    /// The account's index.
+    fn find(&self, store: usize, provider: Word, name: Word) -> Option<usize> {
         let same = |account: &Account| {
             account.store == store && account.provider == provider && account.name == name
         };
-        if self.known.get(self.last_found).is_some_and(same) {
-            return self.last_found;
+        if self.known.get(self.last_found.get()).is_some_and(same) {
+            return Some(self.last_found.get());
         }
-        self.last_found = self.known.iter().position(same).unwrap_or_else(|| {
-            let none = vec![false; self.days];
-            self.known.push(Account { store, provider, name, live: none.clone(), billed: none });
-            self.known.len() - 1
-        });
-        self.last_found
+        let found = *self.places.get(&(store, provider, name))?;
+        self.last_found.set(found);
+        Some(found)
     }
 
     /// Lets `default` and the named accounts of a provider know of each other's days.
@@ -325,9 +348,9 @@ impl Accounts {
         one.store == other.store && one.provider == other.provider && (wild(one) || wild(other))
     }
 
-    fn basis(&self, account: usize, day: NaiveDate, slot: Slot, cut: bool) -> Basis {
-        let account = self.known.get(account);
-        let offset = account.and_then(|account| self.offset(account.provider, day, slot));
+    fn basis(&self, account: Option<usize>, source_day: NaiveDate, cut: bool) -> Basis {
+        let account = account.and_then(|account| self.known.get(account));
+        let offset = self.offset(source_day);
         let has = |marks: fn(&Account) -> &Vec<bool>| {
             let mark = account.zip(offset).and_then(|(account, offset)| marks(account).get(offset));
             mark.copied().unwrap_or(false)
@@ -370,7 +393,7 @@ mod tests {
     fn ladder_of_query(view: &View, settings: &Settings, query: &Query) -> Ladder {
         let spans = query.spans().unwrap();
         let mut total = Ladder::default();
-        movements(view, query, settings, &spans, Detail::Asked, |movement| {
+        Movements::of(view, query, settings, &spans).each(Movements::detail_asked(query), |movement| {
             if !movement.place.before {
                 total += movement.ladder;
             }

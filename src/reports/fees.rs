@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 use crate::analytics::View;
 use crate::domain::{ContractRate, Currency, DayError, Word};
 
-use super::fee_basis::{Detail, Movement, movements, provider_of};
+use super::fee_basis::{Movement, Movements};
 use super::figure::{Bucket, Compared, Ladder, ratio_ppm};
 use super::overview::{Sides, currencies, row_of};
 use super::period::{Span, Step};
@@ -111,10 +111,12 @@ impl Audit {
         }
     }
 
-    fn of(movement: &Movement<'_>, contract: Option<&ContractRate>) -> Self {
+    fn of<'a>(movement: &Movement, contract: impl FnOnce() -> Option<&'a ContractRate>) -> Self {
         let fees = &movement.ladder.fees;
-        match contract {
-            _ if fees.charged_count == 0 => Self::default(),
+        if fees.charged_count == 0 {
+            return Self::default();
+        }
+        match contract() {
             Some(rate) => Self {
                 count: fees.charged_count,
                 amount: fees.charged_amount,
@@ -175,7 +177,8 @@ struct Frame<'a> {
 pub fn fees(view: &View, settings: &Settings, query: &Query) -> Result<Fees, DayError> {
     let spans = query.spans()?;
     let mut tally = Tally::new();
-    movements(view, query, settings, &spans, Detail::Asked, |movement| {
+    let movements = Movements::of(view, query, settings, &spans);
+    movements.each(Movements::detail_asked(query), |movement| {
         let key = Key {
             currency: movement.key.currency,
             place: movement.place,
@@ -183,8 +186,8 @@ pub fn fees(view: &View, settings: &Settings, query: &Query) -> Result<Fees, Day
             method: movement.key.method,
             row: row_of(query, movement),
         };
-        let contract = contract_of(settings, query, movement);
-        tally.add(key, Sums { ladder: movement.ladder, audit: Audit::of(movement, contract) });
+        let audit = Audit::of(movement, || movements.contract(movement));
+        tally.add(key, Sums { ladder: movement.ladder, audit });
     });
     let frame = Frame {
         query,
@@ -199,22 +202,6 @@ pub fn fees(view: &View, settings: &Settings, query: &Query) -> Result<Fees, Day
         .map(|currency| section(currency, &tally, &frame))
         .collect();
     Ok(Fees { step: query.step(), buckets: buckets(query, &spans), sections, spans })
-}
-
-fn contract_of<'a>(
-    settings: &'a Settings,
-    query: &Query,
-    movement: &Movement<'_>,
-) -> Option<&'a ContractRate> {
-    let store = query.stores.get(movement.store)?;
-    let provider = provider_of(movement.key);
-    ContractRate::in_force(
-        &settings.contracts,
-        store.id,
-        provider,
-        movement.key.method,
-        movement.source_day(),
-    )
 }
 
 fn section(currency: Currency, tally: &Tally<Key, Sums>, frame: &Frame<'_>) -> FeesSection {

@@ -2,12 +2,11 @@ use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, TimeDelta};
 
-use crate::analytics::{ConversionSums, Slot, View, bucket_upper_ms};
+use crate::analytics::{ConversionSums, Piece, Slot, View, bucket_upper_ms};
 use crate::domain::{Grain, Instant, Proportion, Word};
 
 use super::query::{MATURITY_LOOKBACK_DAYS, Query};
 use super::tally::Tally;
-use super::walk::blocks_of;
 
 /// From when on a payment without a final state counts as not paid: its age is beyond `H`, the 99th percentile of
 /// the times to pay of its method over the last 28 days, at least five minutes and at most a day.
@@ -27,17 +26,16 @@ impl Maturity {
     pub(super) fn of(view: &View, query: &Query) -> Self {
         let since = (query.now - TimeDelta::days(MATURITY_LOOKBACK_DAYS)).date_naive();
         let mut counts = Tally::new();
-        for store in &query.stores {
-            for (_, day, block) in blocks_of(view, store) {
-                if day < since || day > query.now.date_naive() {
-                    continue;
-                }
-                for (key, count) in &block.latency {
+        let today = query.now.date_naive();
+        let recent = |piece: &&Piece| piece.parts.latency && piece.day >= since && piece.day <= today;
+        for piece in view.pieces.iter().filter(recent) {
+            piece.cells.latency(|_, key, count| {
+                if piece.tells(key.slot) {
                     counts.add((key.method, key.bucket), *count);
                 }
-            }
+            });
         }
-        let mut by_bucket: BTreeMap<Word, BTreeMap<u8, i64>> = BTreeMap::new();
+        let mut by_bucket: BTreeMap<Word, BTreeMap<u16, i64>> = BTreeMap::new();
         for ((method, bucket), count) in counts.rows() {
             *by_bucket.entry(*method).or_default().entry(*bucket).or_default() += count;
         }
@@ -73,7 +71,7 @@ fn clamped(ms: i64) -> TimeDelta {
 }
 
 /// The upper end of the bucket in which the percentile lies (never too short); `None` out of nothing.
-pub(super) fn percentile_ms(buckets: &BTreeMap<u8, i64>, percent: i64) -> Option<i64> {
+pub(super) fn percentile_ms(buckets: &BTreeMap<u16, i64>, percent: i64) -> Option<i64> {
     let total: i64 = buckets.values().sum();
     // The smallest rank that has at least so many percent at or below it.
     let rank = (total * percent + 99) / 100;

@@ -12,6 +12,7 @@ mod funnel;
 mod maturity;
 mod overview;
 mod period;
+mod plan;
 mod query;
 mod tally;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use funnel::{Funnel, FunnelStep, funnel};
 pub use maturity::Aged;
 pub use overview::{BreakdownRow, HeatCell, Overview, OverviewPoint, OverviewSection, Slice, overview};
 pub use period::{Before, Compare, PERIOD_DAYS_MAX, Period, Span, Step};
+pub use plan::Plan;
 pub use query::{Breakdown, Filter, Query, Settings, Subject};
 
 pub use crate::analytics::Selection;

@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 
-use crate::analytics::{ConversionKey, ConversionSums, Slot, Unit, View};
-use crate::domain::{Currency, DayError, Proportion, Word};
+use crate::analytics::{ConversionKey, Slot, Unit, View};
+use crate::domain::{Currency, DayError, Proportion, StoreId, Word};
 
-use super::fee_basis::{Detail, Movement, movements};
+use super::fee_basis::{Movement, Movements};
 use super::figure::{Bucket, Compared, Ladder, Pair, ratio_ppm};
 use super::maturity::{Aged, Maturity};
 use super::period::{Span, Step};
 use super::query::{Breakdown, Query, Settings};
 use super::tally::Tally;
-use super::walk::{Place, Stop, before_is_known, buckets, known_buckets, stops, week_hour};
+use super::walk::{
+    Place, Stop, Stores, before_is_known, buckets, hours_of_week, known_buckets, stops, week_hour,
+};
 
 /// How much was taken, and what became of it. Sections of different currencies are never added.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +95,8 @@ pub fn overview(view: &View, settings: &Settings, query: &Query) -> Result<Overv
     let mut gathered = Gathered::default();
     let mut money = Tally::new();
     let mut clock = WeekClock::default();
-    movements(view, query, settings, &spans, Detail::Asked, |movement| {
+    let movements = Movements::of(view, query, settings, &spans);
+    movements.each(Movements::detail_asked(query), |movement| {
         let key = MoneyRow {
             currency: movement.key.currency,
             place: movement.place,
@@ -102,10 +105,16 @@ pub fn overview(view: &View, settings: &Settings, query: &Query) -> Result<Overv
             row: row_of(query, movement),
         };
         money.add(key, movement.ladder);
-        if !movement.place.before {
+        // Whole days know no hours: theirs follow.
+        if !movement.place.before && !movement.whole {
             let (weekday, hour) = clock.of(query, movement);
-            gathered.heat(movement, weekday, hour);
+            let ladder = &movement.ladder;
+            gathered.heat(movement.key.currency, (weekday, hour), ladder.payments, ladder.paid);
         }
+    });
+    movements.each_hour(|key, weekday, sums| {
+        let hour = usize::from(key.hour);
+        gathered.heat(key.money.currency, (weekday, hour), sums.count, sums.amount);
     });
     gathered.payments(view, query, &spans);
     gathered.items(view, query, &spans);
@@ -113,7 +122,7 @@ pub fn overview(view: &View, settings: &Settings, query: &Query) -> Result<Overv
         before: before_is_known(view, query, &spans),
         known: known_buckets(view, query, &spans, false),
         known_before: known_buckets(view, query, &spans, true),
-        hours: hours_of_week(query, &spans),
+        hours: if view.hours_unknown { [[0; 24]; 7] } else { hours_of_week(query, &spans) },
         broken_down: query.by.is_some(),
     };
     let mut codes: Vec<_> = money.rows().map(|(key, _)| key.currency).collect();
@@ -136,13 +145,14 @@ pub(super) fn currencies(query: &Query, codes: impl IntoIterator<Item = Word>) -
 }
 
 /// The row of the breakdown that a movement belongs to.
-pub(super) fn row_of(query: &Query, movement: &Movement<'_>) -> Word {
+pub(super) fn row_of(query: &Query, movement: &Movement) -> Word {
     match &query.by {
         None | Some(Breakdown::Category) => Word::NONE,
         Some(Breakdown::Store) => movement.store_word,
         Some(Breakdown::Provider) => movement.key.provider,
         Some(Breakdown::Method) => movement.key.method,
         Some(Breakdown::Scene) => movement.key.scene,
+        Some(Breakdown::Promotion) => movement.key.promotion,
         Some(Breakdown::Operator) => movement.key.operator,
         Some(Breakdown::Attribute(_)) => movement.group,
     }
@@ -152,15 +162,17 @@ fn takes(query: &Query, key: &ConversionKey) -> bool {
     query.filter.provider.takes(key.provider)
         && query.filter.method.takes(key.method)
         && query.filter.scene.takes(key.scene)
+        && query.filter.promotion.takes(key.promotion)
         && query.currency.is_none_or(|only| only.code() == key.currency.as_str())
 }
 
-fn success_row(query: &Query, stop: &Stop<'_>, key: &ConversionKey) -> Word {
+fn success_row(query: &Query, stop: &Stop<'_>, store: StoreId, key: &ConversionKey) -> Word {
     match &query.by {
-        Some(Breakdown::Store) => stop.store_word,
+        Some(Breakdown::Store) => stop.store_of(store).1,
         Some(Breakdown::Provider) => key.provider,
         Some(Breakdown::Method) => key.method,
         Some(Breakdown::Scene) => key.scene,
+        Some(Breakdown::Promotion) => key.promotion,
         Some(Breakdown::Attribute(_)) => stop.group,
         // Not in these cells: counted in the section, not in a row.
         Some(Breakdown::Operator | Breakdown::Category) | None => Word::NONE,
@@ -256,39 +268,35 @@ impl SliceSums {
 }
 
 impl Gathered {
-    fn heat(&mut self, movement: &Movement<'_>, weekday: usize, hour: usize) {
-        let ladder = &movement.ladder;
-        if ladder.payments == 0 && ladder.paid == 0 {
+    fn heat(&mut self, currency: Word, (weekday, hour): (usize, usize), count: i64, amount: i128) {
+        if count == 0 && amount == 0 {
             return;
         }
-        let heat = self.heat.entry(movement.key.currency).or_insert([[(0, 0); 24]; 7]);
+        let heat = self.heat.entry(currency).or_insert([[(0, 0); 24]; 7]);
         if let Some((payments, paid)) = heat.get_mut(weekday).and_then(|hours| hours.get_mut(hour)) {
-            *payments += ladder.payments;
-            *paid += ladder.paid;
+            *payments += count;
+            *paid += amount;
         }
     }
 
     fn payments(&mut self, view: &View, query: &Query, spans: &[Span]) {
         let maturity = Maturity::of(view, query);
-        // Scenes are asked for seldom; without them there are several times fewer cells.
-        let fine = !query.filter.scene.is_any() || query.by == Some(Breakdown::Scene);
+        // Scenes and promotions are asked for seldom; without them there are several times fewer cells.
+        let detail = query.payments_detail();
+        let stores = Stores::of(query);
         let mut tally = Tally::new();
-        for stop in stops(view, query, spans) {
+        for stop in stops(view, &stores, spans, |parts| parts.conversion) {
             let Some(store) = query.stores.get(stop.store) else { continue };
             let grain = store.grain();
-            let mut one = |key: &ConversionKey, sums: &ConversionSums| {
+            stop.cells.conversion(detail, |of, key, sums| {
                 let Some(place) = stop.place(key.slot) else { return };
                 if key.unit == Unit::AttemptGroup && takes(query, key) {
-                    let aged = Aged::of(sums, maturity.is_old(key.method, stop.day, key.slot, grain));
+                    let old = stop.whole || maturity.is_old(key.method, stop.day, key.slot, grain);
                     let place = Place { bucket: 0, ..place };
-                    tally.add((key.currency, success_row(query, &stop, key), place), aged);
+                    let row = success_row(query, &stop, of, key);
+                    tally.add((key.currency, row, place), Aged::of(sums, old));
                 }
-            };
-            if fine {
-                stop.block.conversion.iter().for_each(|(key, sums)| one(key, sums));
-            } else {
-                stop.block.coarse_conversion().iter().for_each(|(key, sums)| one(key, sums));
-            }
+            });
         }
         for ((currency, row, place), aged) in tally.rows() {
             self.success.entry((*currency, *row)).or_default().add(*place, *aged);
@@ -296,21 +304,21 @@ impl Gathered {
     }
 
     fn items(&mut self, view: &View, query: &Query, spans: &[Span]) {
-        let filter = &query.filter;
-        // Basket lines know neither provider nor scene nor cashier: no part is better than a wrong one.
-        if !(filter.provider.is_any() && filter.scene.is_any() && filter.operator.is_any()) {
+        // Basket lines know no cashier: no part is better than a wrong one.
+        if !query.filter.operator.is_any() {
             return;
         }
         let buckets = spans.iter().map(|span| span.edges.len() - 1).max().unwrap_or(0);
         let mut tally = Tally::new();
-        for stop in stops(view, query, spans) {
-            for (key, sums) in stop.block.coarse_items() {
-                let Some(place) = stop.place(key.slot) else { continue };
-                if filter.method.takes(key.method) && filter.category.takes(key.category) {
+        let stores = Stores::of(query);
+        for stop in stops(view, &stores, spans, |parts| parts.items) {
+            stop.cells.items(query.items_detail(), |_, key, sums| {
+                let Some(place) = stop.place(key.slot) else { return };
+                if query.takes_item(key) {
                     let sold = Sold { lines: sums.lines, amount: sums.amount };
                     tally.add((key.currency, key.category, place), sold);
                 }
-            }
+            });
         }
         for ((currency, category, place), sold) in tally.rows() {
             let slices = self.categories.entry(*currency).or_default();
@@ -434,7 +442,7 @@ struct WeekClock {
 }
 
 impl WeekClock {
-    fn of(&mut self, query: &Query, movement: &Movement<'_>) -> (usize, usize) {
+    fn of(&mut self, query: &Query, movement: &Movement) -> (usize, usize) {
         let cell = Some((movement.store, movement.day, movement.key.slot));
         if self.last != cell {
             let at = movement.key.slot.starts_at(movement.day);
@@ -444,23 +452,6 @@ impl WeekClock {
         }
         self.found
     }
-}
-
-/// How many of each hour of the week have begun in the period, over all stores.
-fn hours_of_week(query: &Query, spans: &[Span]) -> [[u32; 24]; 7] {
-    let mut hours = [[0; 24]; 7];
-    for span in spans {
-        let Some(store) = query.stores.get(span.store) else { continue };
-        let mut at = span.range.from;
-        while at < span.range.until.min(query.now) {
-            let (weekday, hour) = week_hour(store, at);
-            if let Some(count) = hours.get_mut(weekday).and_then(|row: &mut [u32; 24]| row.get_mut(hour)) {
-                *count += 1;
-            }
-            at += chrono::TimeDelta::hours(1);
-        }
-    }
-    hours
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use crate::analytics::{DivideBy, Grains, RowFilter, Scan, Selection, Snapshot, View};
+use crate::analytics::{Detail, DivideBy, Grains, ItemDetail, ItemKey, RowFilter, Scan, Selection};
 use crate::domain::{ContractRate, Currency, DayError, Instant, Range, Store, StoreId};
 
 use super::period::{Compare, Period, Span, Step};
@@ -30,6 +30,7 @@ pub struct Filter {
     pub method: Selection,
     pub scene: Selection,
     pub operator: Selection,
+    pub promotion: Selection,
     /// Categories of basket lines.
     pub category: Selection,
     /// Key and value of an attribute; only a scan of rows can answer it.
@@ -43,6 +44,7 @@ pub enum Breakdown {
     Provider,
     Method,
     Scene,
+    Promotion,
     /// Cashiers.
     Operator,
     /// Of basket lines: only the categories report holds it.
@@ -54,11 +56,11 @@ pub enum Breakdown {
 /// Which cells a report reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// By provider, method, scene, operator: overview, daily close, fees.
+    /// By provider, method, scene, promotion, operator: overview, daily close, fees.
     Money,
-    /// By provider, method, scene: conversion, failures.
+    /// By provider, method, scene, promotion: conversion, failures.
     Payments,
-    /// By method and category: categories.
+    /// By provider, method, scene, promotion and category: categories.
     Items,
 }
 
@@ -87,11 +89,22 @@ impl Query {
     /// [`DayError`] at the ends of the calendar.
     pub fn spans(&self) -> Result<Vec<Span>, DayError> {
         let step = self.step();
-        self.stores
-            .iter()
-            .enumerate()
-            .map(|(index, store)| Span::resolve(index, store, self.period, self.compare, step, self.now))
-            .collect()
+        let mut spans: Vec<Span> = Vec::with_capacity(self.stores.len());
+        for (index, store) in self.stores.iter().enumerate() {
+            // Stores that share a calendar have the same days: hundreds of them mostly do.
+            let alike = |span: &&Span| {
+                self.stores.get(span.store).is_some_and(|known| {
+                    (known.zone, known.cut_off, known.week_start)
+                        == (store.zone, store.cut_off, store.week_start)
+                })
+            };
+            let known = spans.iter().find(alike).map(|span| Span { store: index, ..span.clone() });
+            spans.push(match known {
+                Some(span) => span,
+                None => Span::resolve(index, store, self.period, self.compare, step, self.now)?,
+            });
+        }
+        Ok(spans)
     }
 
     /// The instants whose blocks a report needs: the period, the one before, and what surrounds them.
@@ -113,12 +126,44 @@ impl Query {
         Ok(ranges)
     }
 
-    /// The view of a snapshot that answers this query; only when [`Query::needs_rows`] is false.
-    ///
-    /// # Errors
-    /// [`DayError`] at the ends of the calendar.
-    pub fn view(&self, snapshot: &Snapshot) -> Result<View, DayError> {
-        Ok(View::of(snapshot, &self.ranges()?))
+    /// True when a filter asks for what the hours of whole days do not tell.
+    pub(super) fn filters_finely(&self) -> bool {
+        let Filter { scene, operator, promotion, .. } = &self.filter;
+        !(scene.is_any() && operator.is_any() && promotion.is_any())
+    }
+
+    /// How fine conversion and attempts must be: scenes and promotions are asked for seldom.
+    pub(super) fn payments_detail(&self) -> Detail {
+        let Filter { scene, promotion, .. } = &self.filter;
+        let by = matches!(self.by, Some(Breakdown::Scene | Breakdown::Promotion));
+        if by || !scene.is_any() || !promotion.is_any() { Detail::Full } else { Detail::Coarse }
+    }
+
+    /// How fine basket lines must be.
+    pub(super) fn items_detail(&self) -> ItemDetail {
+        let by = matches!(self.by, Some(Breakdown::Provider | Breakdown::Scene | Breakdown::Promotion));
+        if by || self.filters_items() { ItemDetail::Filters } else { ItemDetail::Category }
+    }
+
+    /// How fine products must be.
+    pub(super) fn products_detail(&self) -> ItemDetail {
+        if self.filters_items() { ItemDetail::Full } else { ItemDetail::Product }
+    }
+
+    fn filters_items(&self) -> bool {
+        let Filter { provider, scene, promotion, .. } = &self.filter;
+        !(provider.is_any() && scene.is_any() && promotion.is_any())
+    }
+
+    /// True when a basket cell counts.
+    pub(super) fn takes_item(&self, key: &ItemKey) -> bool {
+        let filter = &self.filter;
+        filter.provider.takes(key.provider)
+            && filter.method.takes(key.method)
+            && filter.scene.takes(key.scene)
+            && filter.promotion.takes(key.promotion)
+            && filter.category.takes(key.category)
+            && self.currency.is_none_or(|only| only.code() == key.currency.as_str())
     }
 
     /// The scan of rows that answers this query for the asked period only; for lists, customers, the funnel.
@@ -153,13 +198,10 @@ impl Query {
     ///
     /// # Errors
     /// [`DayError`] at the ends of the calendar.
-    pub fn scan(&self, subject: Subject) -> Result<Scan, DayError> {
-        let divide_by = match (&self.by, subject) {
-            (Some(Breakdown::Attribute(key)), _) => Some(DivideBy::Attribute(key.clone())),
-            (Some(Breakdown::Operator), _) => Some(DivideBy::Operator),
-            // Cells of basket lines do not hold these; those of money and payments do.
-            (Some(Breakdown::Provider), Subject::Items) => Some(DivideBy::Provider),
-            (Some(Breakdown::Scene), Subject::Items) => Some(DivideBy::Scene),
+    pub fn scan(&self) -> Result<Scan, DayError> {
+        let divide_by = match &self.by {
+            Some(Breakdown::Attribute(key)) => Some(DivideBy::Attribute(key.clone())),
+            Some(Breakdown::Operator) => Some(DivideBy::Operator),
             _ => None,
         };
         Ok(self.scan_of(self.ranges()?, divide_by))
@@ -172,6 +214,7 @@ impl Query {
             method: self.filter.method.clone(),
             scene: self.filter.scene.clone(),
             operator: self.filter.operator.clone(),
+            promotion: self.filter.promotion.clone(),
             category: self.filter.category.clone(),
             attribute: self.filter.attribute.clone(),
         };
@@ -181,7 +224,7 @@ impl Query {
     /// True when no rollup holds the asked combination: the caller then makes the view from rows, already
     /// filtered by what the cells cannot say (and divided by the attribute of `by`, see [`View::blocks`]).
     pub fn needs_rows(&self, subject: Subject) -> bool {
-        let Filter { provider, method: _, scene, operator, category, attribute } = &self.filter;
+        let Filter { operator, category, attribute, .. } = &self.filter;
         if attribute.is_some() || matches!(self.by, Some(Breakdown::Attribute(_))) {
             return true;
         }
@@ -192,12 +235,7 @@ impl Query {
                     || !operator.is_any()
                     || matches!(self.by, Some(Breakdown::Category | Breakdown::Operator))
             }
-            Subject::Items => {
-                !provider.is_any()
-                    || !scene.is_any()
-                    || !operator.is_any()
-                    || matches!(self.by, Some(Breakdown::Provider | Breakdown::Scene | Breakdown::Operator))
-            }
+            Subject::Items => !operator.is_any() || self.by == Some(Breakdown::Operator),
         }
     }
 }
@@ -228,6 +266,9 @@ mod tests {
         assert!(query.needs_rows(Subject::Money) && query.needs_rows(Subject::Payments));
         assert!(!query.needs_rows(Subject::Items));
         query.filter.provider = Selection::Only(vec![Word::of("alipay")]);
+        query.filter.promotion = Selection::Only(vec![Word::of("SPRING")]);
+        assert!(!query.needs_rows(Subject::Items));
+        query.filter.operator = Selection::Only(vec![Word::of("lin")]);
         assert!(query.needs_rows(Subject::Items));
         query.filter = Filter { attribute: Some(("table".into(), "7".into())), ..Filter::default() };
         for subject in [Subject::Money, Subject::Payments, Subject::Items] {
@@ -253,7 +294,7 @@ mod tests {
         let mut query = query(Period::Today, at("2026-11-25T06:25:00Z"));
         query.filter.category = Selection::Only(vec![Word::of("tea")]);
         query.by = Some(Breakdown::Attribute("table".into()));
-        let scan = query.scan(Subject::Money).unwrap();
+        let scan = query.scan().unwrap();
         assert_eq!(scan.divide_by, Some(DivideBy::Attribute("table".into())));
         assert!(!scan.filter.category.takes(Word::of("cake")));
         let days: Vec<_> =

@@ -111,6 +111,7 @@ impl World {
             method: Word::of(cell.method),
             scene: Word::NONE,
             operator: Word::of(cell.operator),
+            promotion: Word::NONE,
             currency: Word::of(cell.currency),
         };
         let change = DayBlock { money: BTreeMap::from([(key, cell.sums)]), ..DayBlock::default() };
@@ -142,6 +143,7 @@ pub(super) fn conversion(unit: Unit, when: &str, sums: ConversionSums) -> DayBlo
         provider: Word::of("wechat_pay"),
         method: Word::of("wechat_pay"),
         scene: Word::NONE,
+        promotion: Word::NONE,
         currency: Word::of("CNY"),
     };
     DayBlock { conversion: BTreeMap::from([(key, sums)]), ..DayBlock::default() }

@@ -1,9 +1,13 @@
-//! The one way over the cells: every block of the asked stores, with what each of its slots means to the query.
+//! The one way over the cells: every piece of the view, with what each of its slots means to the query.
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike};
+use std::collections::BTreeMap;
 
-use crate::analytics::{DayBlock, Slot, View};
-use crate::domain::{Instant, Range, Store, Word, business_day_of};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Timelike};
+
+use crate::analytics::{
+    Cells, Parts, Piece, PieceTime, Side, Slot, View, next_day_in_beijing, source_offset,
+};
+use crate::domain::{Instant, Range, Store, StoreId, Word, business_day_of};
 
 use super::figure::{Bucket, BucketState};
 use super::period::Span;
@@ -25,70 +29,145 @@ pub(super) struct Place {
     pub bucket: usize,
 }
 
-/// One block on the way.
+/// One piece on the way.
 pub(super) struct Stop<'a> {
-    /// Index into the query's stores.
+    /// Index into the query's stores; of several stores together the first.
     pub store: usize,
-    /// Its slug.
-    pub store_word: Word,
     pub group: Word,
     pub day: NaiveDate,
-    pub block: &'a DayBlock,
-    places: [Option<Place>; SLOTS],
+    pub whole: bool,
+    pub parts: Parts,
+    pub cells: &'a Cells,
+    stores: &'a Stores,
+    places: Places,
+}
+
+enum Places {
+    /// A whole day has no slots.
+    Whole(Place),
+    Slots(Box<[Option<Place>; SLOTS]>),
 }
 
 impl Stop<'_> {
-    /// Where a slot of this block lies; `None` outside of both periods.
+    /// Where a slot of this piece lies; `None` outside of both periods.
+    #[inline]
     pub(super) fn place(&self, slot: Slot) -> Option<Place> {
-        self.places.get(usize::from(slot.0)).copied().flatten()
+        match &self.places {
+            Places::Whole(place) => Some(*place),
+            Places::Slots(places) => places.get(usize::from(slot.0)).copied().flatten(),
+        }
+    }
+
+    /// Index and slug of a cell's store, where the piece tells stores apart; else of the piece's.
+    #[inline]
+    pub(super) fn store_of(&self, store: StoreId) -> (usize, Word) {
+        let index = if store.0 == 0 { self.store } else { self.stores.index(store).unwrap_or(self.store) };
+        (index, self.stores.slugs.get(index).copied().unwrap_or(Word::NONE))
+    }
+
+    /// The provider's own day of a money cell.
+    #[inline]
+    pub(super) fn source_day(&self, provider: Word, slot: Slot) -> NaiveDate {
+        source_day(self.whole, self.day, provider, slot)
     }
 }
 
-/// Every block with a slot in the period or the earlier one.
+/// The provider's own day of a money cell in a piece of this day.
+pub(super) fn source_day(whole: bool, day: NaiveDate, provider: Word, slot: Slot) -> NaiveDate {
+    let days = if whole { source_offset(slot) } else { i32::from(next_day_in_beijing(provider, slot)) };
+    if days == 0 { day } else { day + TimeDelta::days(days.into()) }
+}
+
+/// The stores of a query by number.
+#[derive(Debug, Default)]
+pub(super) struct Stores {
+    by_id: BTreeMap<StoreId, usize>,
+    slugs: Vec<Word>,
+}
+
+impl Stores {
+    pub(super) fn of(query: &Query) -> Self {
+        Self {
+            by_id: query.stores.iter().enumerate().map(|(index, store)| (store.id, index)).collect(),
+            slugs: query.stores.iter().map(|store| Word::of(&store.slug)).collect(),
+        }
+    }
+
+    pub(super) fn index(&self, store: StoreId) -> Option<usize> {
+        self.by_id.get(&store).copied()
+    }
+}
+
+/// Every piece with a slot in the period or the earlier one that tells the asked kind of cells.
 pub(super) fn stops<'a>(
     view: &'a View,
-    query: &'a Query,
+    stores: &'a Stores,
     spans: &'a [Span],
-) -> impl Iterator<Item = Stop<'a>> + use<'a> {
-    spans.iter().flat_map(move |span| {
-        let store = query.stores.get(span.store);
-        store.into_iter().flat_map(move |store| {
-            let store_word = Word::of(&store.slug);
-            blocks_of(view, store).filter_map(move |(group, day, block)| {
-                let places = places(span, day)?;
-                Some(Stop { store: span.store, store_word, group, day, block, places })
-            })
+    part: impl Fn(&Parts) -> bool + 'a,
+) -> impl Iterator<Item = Stop<'a>> {
+    view.pieces.iter().filter(move |piece| part(&piece.parts)).filter_map(move |piece| {
+        let store = stores.index(piece.store)?;
+        let places = places(spans.get(store)?, piece)?;
+        Some(Stop {
+            store,
+            group: piece.group,
+            day: piece.day,
+            whole: matches!(piece.time, PieceTime::Whole(_)),
+            parts: piece.parts,
+            cells: &piece.cells,
+            stores,
+            places,
         })
     })
 }
 
-/// Every block of one store with its group and UTC day.
-pub(super) fn blocks_of<'a>(
-    view: &'a View,
-    store: &Store,
-) -> impl Iterator<Item = (Word, NaiveDate, &'a DayBlock)> + use<'a> {
-    let id = store.id;
-    view.blocks
-        .range((id, Word::NONE)..)
-        .take_while(move |((owner, _), _)| *owner == id)
-        .flat_map(|((_, group), days)| days.iter().map(|(day, block)| (*group, *day, block.as_ref())))
+fn places(span: &Span, piece: &Piece) -> Option<Places> {
+    match piece.time {
+        PieceTime::Slots(own) => slot_places(span, piece.day, own, piece.side).map(Places::Slots),
+        PieceTime::Whole(own) => whole_place(span, own, piece.side).map(Places::Whole),
+    }
 }
 
-fn places(span: &Span, day: NaiveDate) -> Option<[Option<Place>; SLOTS]> {
+/// Where a whole business day lies: all of it at one place, or it would not have been taken as a whole.
+fn whole_place(span: &Span, own: Range, side: Option<Side>) -> Option<Place> {
+    let bucket = |edges: &[Instant]| edges.partition_point(|edge| *edge <= own.from).saturating_sub(1);
+    let earlier = span.before.as_ref().filter(|before| before.range.contains(own.from));
+    if let Some(before) = earlier.filter(|_| side != Some(Side::Now)) {
+        let like = before.like.contains(own.from);
+        return Some(Place { before: true, like, counted: like, bucket: bucket(&before.edges) });
+    }
+    (side != Some(Side::Before) && span.range.contains(own.from)).then(|| Place {
+        before: false,
+        like: span.like.contains(own.from),
+        counted: true,
+        bucket: bucket(&span.edges),
+    })
+}
+
+fn slot_places(
+    span: &Span,
+    day: NaiveDate,
+    own: Range,
+    side: Option<Side>,
+) -> Option<Box<[Option<Place>; SLOTS]>> {
     let begin = day.and_time(chrono::NaiveTime::MIN).and_utc();
     let end = begin + TimeDelta::days(1);
-    let touches = |range: Range| range.from < end && begin < range.until;
-    let mut places = [None; SLOTS];
-    if touches(span.range) {
-        mark(&mut places, begin, span.range, &span.edges, |at| Place {
+    let touched = |range: Range| {
+        let range = Range { from: range.from.max(own.from), until: range.until.min(own.until) };
+        (range.from < range.until && range.from < end && begin < range.until).then_some(range)
+    };
+    let mut places = Box::new([None; SLOTS]);
+    if let Some(range) = touched(span.range).filter(|_| side != Some(Side::Before)) {
+        mark(&mut places, begin, range, &span.edges, |at| Place {
             before: false,
             like: span.like.contains(at),
             counted: true,
             bucket: 0,
         });
     }
-    if let Some(before) = span.before.as_ref().filter(|before| touches(before.range)) {
-        mark(&mut places, begin, before.range, &before.edges, |at| {
+    let before = span.before.as_ref().filter(|_| side != Some(Side::Now));
+    if let Some((before, range)) = before.and_then(|before| Some((before, touched(before.range)?))) {
+        mark(&mut places, begin, range, &before.edges, |at| {
             let like = before.like.contains(at);
             Place { before: true, like, counted: like, bucket: 0 }
         });
@@ -150,7 +229,7 @@ pub(super) fn known_buckets(view: &View, query: &Query, spans: &[Span], before: 
         let edges = if before { span.before.as_ref().map(|before| &before.edges) } else { Some(&span.edges) };
         for (known, edge) in known.iter_mut().zip(edges.into_iter().flat_map(|edges| edges.windows(2))) {
             let (Some(from), Some(until)) = (edge.first(), edge.last()) else { continue };
-            *known |= *from <= query.now && view.knows(store.id, *until - TimeDelta::nanoseconds(1));
+            *known = *known || *from <= query.now && view.knows(store.id, *until - TimeDelta::nanoseconds(1));
         }
     }
     known
@@ -179,9 +258,67 @@ pub(super) fn before_is_known(view: &View, query: &Query, spans: &[Span]) -> boo
 
 /// Weekday (Monday 0) of the business day and hour of the wall clock of a slot.
 pub(super) fn week_hour(store: &Store, at: DateTime<chrono::Utc>) -> (usize, usize) {
-    let weekday = business_day_of(store, at).weekday().num_days_from_monday();
     let hour = at.with_timezone(&store.zone).hour();
-    (usize::try_from(weekday).unwrap_or(0), usize::try_from(hour).unwrap_or(0))
+    (weekday(business_day_of(store, at)), usize::try_from(hour).unwrap_or(0))
+}
+
+/// Monday is 0.
+pub(super) fn weekday(day: NaiveDate) -> usize {
+    usize::try_from(day.weekday().num_days_from_monday()).unwrap_or(0)
+}
+
+/// How many of each hour of the week have begun in the period, over all stores.
+pub(super) fn hours_of_week(query: &Query, spans: &[Span]) -> [[u32; 24]; 7] {
+    let mut hours = [[0; 24]; 7];
+    // Stores that share days and clock have the same hours.
+    let mut alike: Vec<(&Store, Range, u32)> = Vec::new();
+    for span in spans {
+        let Some(store) = query.stores.get(span.store) else { continue };
+        let until = span.range.until.min(query.now);
+        let range = Range { from: span.range.from, until };
+        let same = |(of, span, _): &&mut (&Store, Range, u32)| {
+            of.zone == store.zone && of.cut_off == store.cut_off && *span == range
+        };
+        match alike.iter_mut().find(same) {
+            Some((_, _, count)) => *count += 1,
+            None => alike.push((store, range, 1)),
+        }
+    }
+    for (store, range, count) in alike {
+        add_hours(&mut hours, store, range, count);
+    }
+    hours
+}
+
+fn add_hours(hours: &mut [[u32; 24]; 7], store: &Store, range: Range, count: u32) {
+    let mut at = range.from;
+    while at < range.until {
+        let day = business_day_of(store, at);
+        let whole = crate::domain::day_range(store, day, day).ok();
+        let even = |whole: &Range| {
+            whole.from == at && whole.until <= range.until && (whole.until - at) == TimeDelta::hours(24)
+        };
+        if let Some(whole) = whole.filter(even) {
+            // A day without a change of clocks has each hour once.
+            if let Some(of_day) = hours.get_mut(weekday(day)) {
+                for known in of_day {
+                    *known += count;
+                }
+            }
+            at = whole.until;
+            continue;
+        }
+        let (weekday, hour) = week_hour(store, at);
+        if let Some(known) = hours.get_mut(weekday).and_then(|of_day: &mut [u32; 24]| of_day.get_mut(hour)) {
+            *known += count;
+        }
+        at += TimeDelta::hours(1);
+    }
+}
+
+/// The day before, or the same at the beginning of the calendar.
+pub(super) fn eve(day: NaiveDate) -> NaiveDate {
+    day.checked_sub_days(Days::new(1)).unwrap_or(day)
 }
 
 #[cfg(test)]
@@ -197,6 +334,11 @@ mod tests {
         // 14:25 in Shanghai; the day began at 16:00 UTC the day before.
         let query = query(Period::Today, at("2026-11-25T06:25:00Z"));
         let spans = query.spans().unwrap();
+        let places = |span: &Span, day: NaiveDate| {
+            let made = Piece::made(StoreId(1), Word::NONE, day, std::sync::Arc::default());
+            let PieceTime::Slots(own) = made.time else { panic!("a made piece has slots") };
+            slot_places(span, day, own, made.side)
+        };
         let eve = places(&spans[0], day("2026-11-24")).unwrap();
         assert_eq!(eve[63], None);
         let first = eve[64].unwrap();

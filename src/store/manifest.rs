@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::analytics::{DayBlock, Freshness, Quarantined, Snapshot};
+use crate::analytics::{Calendars, Freshness, Quarantined, Snapshot, Written};
 use crate::domain::{Instant, Promise, StoreId, Stream, Word, instant_from_ms};
 use crate::lake::{FileSet, LakeFile, SupersededRows};
 
+use super::rollups::{put_blocks, put_calendars};
 use super::statement::statement;
 use super::{BatchOutcome, Database, StoreError, WriteTransaction};
 
@@ -27,8 +28,10 @@ pub struct FoldCommit {
     pub retired: Vec<Arc<LakeFile>>,
     /// Files that stay live, with the whole list of their rows that are superseded now.
     pub superseded: Vec<(Arc<LakeFile>, Arc<SupersededRows>)>,
-    /// New contents of the touched blocks; an empty block is deleted.
-    pub blocks: Vec<(StoreId, NaiveDate, Arc<DayBlock>)>,
+    /// The touched blocks of every level.
+    pub blocks: Vec<Written>,
+    /// Of stores whose blocks of whole days begin now.
+    pub calendars: Calendars,
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
 }
 
@@ -44,6 +47,7 @@ impl FoldCommit {
             retired: Vec::new(),
             superseded: Vec::new(),
             blocks: Vec::new(),
+            calendars: Calendars::new(),
             freshness: BTreeMap::new(),
         }
     }
@@ -174,26 +178,8 @@ impl WriteTransaction {
     }
 
     async fn commit_rollups(&mut self, fold: &FoldCommit, version: i64) -> Result<(), StoreError> {
-        for (store, day, block) in &fold.blocks {
-            if block.is_empty() {
-                statement(include_str!("sql/delete_rollup_block.sql"))
-                    .bind(store.0)
-                    .bind(day.to_string())
-                    .execute(self.connection())
-                    .await?;
-                continue;
-            }
-            let cells = block
-                .encode()
-                .map_err(|error| inconsistent("rollup_block", format!("{}/{day}", store.0), &error))?;
-            statement(include_str!("sql/replace_rollup_block.sql"))
-                .bind(store.0)
-                .bind(day.to_string())
-                .bind(version)
-                .bind(cells)
-                .execute(self.connection())
-                .await?;
-        }
+        put_blocks(self, &fold.blocks, version).await?;
+        put_calendars(self, &fold.calendars).await?;
         for ((store, stream, provider), fresh) in &fold.freshness {
             statement(include_str!("sql/raise_freshness.sql"))
                 .bind(store.0)
@@ -230,20 +216,15 @@ impl Database {
     /// [`StoreError`].
     pub async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
         let (version, _, folded_at) = self.data_version().await?;
-        let files = self.files_in_state("live").await?;
-        let quarantined = self.quarantined_files().await?;
-        let mut snapshot = Snapshot { version, folded_at, files, quarantined, ..Snapshot::default() };
-        let mut rollups: BTreeMap<StoreId, BTreeMap<NaiveDate, Arc<DayBlock>>> = BTreeMap::new();
-        let rows: Vec<(i64, String, Vec<u8>)> =
-            statement(include_str!("sql/all_rollup_blocks.sql")).fetch_all(self.readers()).await?;
-        for (store, day, cells) in rows {
-            let place = format!("{store}/{day}");
-            let block = DayBlock::decode(&cells)
-                .map_err(|error| inconsistent("rollup_block", place.clone(), &error))?;
-            let day = parse_day(&day, "rollup_block", &place)?;
-            rollups.entry(StoreId(store)).or_default().insert(day, Arc::new(block));
-        }
-        snapshot.rollups = rollups.into_iter().map(|(store, days)| (store, Arc::new(days))).collect();
+        let mut snapshot = Snapshot {
+            version,
+            folded_at,
+            files: self.files_in_state("live").await?,
+            quarantined: self.quarantined_files().await?,
+            rollups: self.rollup_directory().await?,
+            calendars: self.rollup_calendars().await?,
+            ..Snapshot::default()
+        };
         let fresh: Vec<(i64, String, String, i64, i64)> =
             statement(include_str!("sql/all_freshness.sql")).fetch_all(self.readers()).await?;
         for (store, stream, provider, event_ms, received_ms) in fresh {

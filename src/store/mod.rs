@@ -28,6 +28,7 @@ mod manifest;
 mod outbox;
 mod people;
 mod postgres;
+mod rollups;
 mod schema;
 mod sessions;
 mod settings;

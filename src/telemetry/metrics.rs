@@ -56,6 +56,7 @@ pub struct Metrics {
     pub(super) fold_duration_seconds: Histogram,
     pub(super) snapshot_age_seconds: Gauge,
     pub(super) inbox_batches: IntGauge,
+    pub(super) rollup_cache_bytes: IntGauge,
     pub(super) inbox_held_batches: IntGauge,
     pub(super) lake_files_quarantined: IntGauge,
     pub(super) fold_filter_bytes: IntGauge,
@@ -169,6 +170,7 @@ impl Metrics {
             inbox_batches: define.gauge("inbox_batches", "Committed batches that wait to be folded.")?,
             fold_filter_bytes: define
                 .gauge("fold_filter_bytes", "Memory of the filters by which folds know new keys.")?,
+            rollup_cache_bytes: define.gauge("rollup_cache_bytes", "Memory of rollup blocks at hand.")?,
             inbox_held_batches: define.gauge(
                 "inbox_held_batches",
                 "Committed batches that were set aside: they cannot be folded.",

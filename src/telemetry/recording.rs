@@ -137,6 +137,11 @@ impl Metrics {
         self.lake_files_quarantined.set(clamped(files));
     }
 
+    /// Memory of rollup blocks at hand.
+    pub fn set_rollup_cache_bytes(&self, bytes: usize) {
+        self.rollup_cache_bytes.set(clamped(bytes));
+    }
+
     /// Batches that wait to be folded.
     pub fn set_inbox_batches(&self, batches: usize) {
         self.inbox_batches.set(clamped(batches));

@@ -16,10 +16,11 @@ use super::head::Head;
 use super::page::{Area, Page};
 use super::respond;
 use super::state::AppState;
-use crate::analytics::{Snapshot, View, scan_view};
-use crate::domain::{Instant, Range, Store};
+use crate::analytics::{Detail, Snapshot, View, scan_view};
+use crate::domain::{Instant, Range, Store, Word};
 use crate::lake::Lake;
 use crate::reports::{Query, Settings, Subject};
+use crate::store::StoreError;
 
 /// One request for a report, with everything its answer is made from.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Asked {
     pub query: Query,
     pub settings: Settings,
     pub snapshot: Arc<Snapshot>,
+    /// The snapshot's rollups that answer the query, without what only rows tell.
+    pub rollups: Arc<View>,
     pub lake: Lake,
     /// True when a file is wanted, not a page.
     pub is_file: bool,
@@ -45,6 +48,9 @@ pub trait ReportPage: Sized + Send + 'static {
     const AREA: Area;
     /// Names of parameters that only this page knows.
     const OWN: &'static [&'static str] = &["bom"];
+
+    /// True when the report tells cashiers apart, whatever is asked.
+    const CASHIERS: bool = false;
 
     /// Checks the parameters that only this page knows.
     ///
@@ -162,9 +168,10 @@ pub async fn ask<R: ReportPage>(
     let stores: Vec<Store> = viewer.stores_of(slug)?.into_iter().cloned().collect();
     let mut page = viewer.page(request, slug, R::AREA)?;
     let contracts = state.database.contract_rates().await?.into_iter().map(|entry| entry.rate).collect();
-    let snapshot = state.snapshots.current();
+    let settings = Settings { contracts };
     let query = filters.query(stores, state.clock.now());
-    page.several_currencies = several_currencies(&query, &snapshot);
+    let (snapshot, rollups) = rollups_of(state, &query, &settings, R::CASHIERS).await?;
+    page.several_currencies = several_currencies(&query, &rollups);
     page.partial_days = partial_days(&query, &filters, &snapshot);
     let firing = Firing::of(state, viewer, &page).await?;
     Ok(Asked {
@@ -173,8 +180,9 @@ pub async fn ask<R: ReportPage>(
         page,
         filters,
         query,
-        settings: Settings { contracts },
+        settings,
         snapshot,
+        rollups: Arc::new(rollups),
         lake: state.lake.as_ref().clone(),
         firing,
         area: R::AREA,
@@ -201,19 +209,49 @@ fn partial_days(query: &Query, filters: &Filters, snapshot: &Snapshot) -> Vec<Na
     days
 }
 
-/// True when money of several currencies is in the rollups of the asked stores: amounts then carry their code.
-fn several_currencies(query: &Query, snapshot: &Snapshot) -> bool {
+/// How often a page takes a newer snapshot when a fold replaces blocks while it reads them.
+const TRIES_MAX: usize = 5;
+
+/// One snapshot, and the rollups of it that answer a query.
+async fn rollups_of(
+    state: &AppState,
+    query: &Query,
+    settings: &Settings,
+    cashiers: bool,
+) -> Result<(Arc<Snapshot>, View), WebError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let snapshot = state.snapshots.current();
+        let plan = query
+            .plan(&snapshot, settings, cashiers)
+            .map_err(|error| WebError::Internal(anyhow::Error::new(error).context("planning a report")))?;
+        match state.database.fetch_blocks(&snapshot, &plan.wanted()).await {
+            Ok(blocks) => {
+                let view = plan.view(&snapshot, &blocks);
+                return Ok((snapshot, view));
+            }
+            Err(StoreError::Conflict(_)) if tries < TRIES_MAX => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// True when money of several currencies is in the rollups asked for: amounts then carry their code.
+fn several_currencies(query: &Query, rollups: &View) -> bool {
     if query.currency.is_some() {
         return false;
     }
-    let ranges = query.ranges().unwrap_or_default();
-    let view = View::of(snapshot, &ranges);
-    let mut only = None;
-    view.blocks
-        .values()
-        .flat_map(|days| days.values())
-        .flat_map(|block| block.money.keys())
-        .any(|key| *only.get_or_insert(key.currency) != key.currency)
+    let mut only: Option<Word> = None;
+    let mut several = false;
+    for piece in rollups.pieces.iter().filter(|piece| piece.parts.money) {
+        if !several {
+            piece.cells.money(Detail::Coarse, |_, key, _| {
+                several |= *only.get_or_insert(key.currency) != key.currency;
+            });
+        }
+    }
+    several
 }
 
 impl Asked {
@@ -228,13 +266,14 @@ impl Asked {
     ///
     /// # Errors
     /// [`WebError::Internal`] when a file cannot be read, or at the ends of the calendar.
-    pub fn view(&self, subject: Subject) -> Result<View, WebError> {
-        let internal = |error: anyhow::Error| WebError::Internal(error);
+    pub fn view(&self, subject: Subject) -> Result<Arc<View>, WebError> {
         if !self.query.needs_rows(subject) {
-            return self.query.view(&self.snapshot).map_err(|error| internal(error.into()));
+            return Ok(Arc::clone(&self.rollups));
         }
-        let scan = self.query.scan(subject).map_err(|error| internal(error.into()))?;
+        let internal = |error: anyhow::Error| WebError::Internal(error);
+        let scan = self.query.scan().map_err(|error| internal(error.into()))?;
         scan_view(&self.lake, &self.snapshot, &scan)
+            .map(Arc::new)
             .map_err(|error| internal(anyhow::Error::new(error).context("scanning rows for a report")))
     }
 

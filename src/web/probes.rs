@@ -118,6 +118,7 @@ pub(super) async fn metrics(request: HttpRequest, state: web::Data<AppState>) ->
     state.metrics.set_database_size(state.database.size_bytes());
     state.metrics.set_files_quarantined(state.snapshots.current().quarantined.values().map(Vec::len).sum());
     state.metrics.set_intake_queue(state.intake.queued_rows());
+    state.metrics.set_rollup_cache_bytes(state.snapshots.current().cache.bytes());
     match state.metrics.text(state.clock.now().timestamp_millis()) {
         Ok(text) => compressed(&request, text),
         Err(error) => {

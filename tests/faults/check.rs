@@ -1,11 +1,10 @@
 //! The checker: reads a stopped installation through the library and compares it with the ledger.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tillwatch::analytics::{Grains, SnapshotCell};
+use tillwatch::analytics::{Grains, SnapshotCell, level_changes};
 use tillwatch::domain::{Stream, SystemClock};
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
 use tillwatch::lake::{FileSet, Lake};
@@ -151,12 +150,9 @@ async fn count_in(rig: &Rig, database: &Database, count: &mut Count<'_>) -> anyh
     }
     let grains: Grains = database.stores().await?.iter().map(|store| (store.id, store.grain())).collect();
     let rebuilt = rebuild_rollups(&lake, &snapshot, &grains).context("rebuilding")?;
-    let kept: BTreeMap<_, _> = snapshot
-        .rollups
-        .iter()
-        .flat_map(|(store, days)| days.iter().map(|(day, block)| ((*store, *day), (**block).clone())))
-        .collect();
-    Ok(kept == rebuilt)
+    let levels = database.read_levels(&snapshot).await.context("reading the rollups")?;
+    let kept = database.read_rollups(&snapshot).await.context("reading the rollups")?;
+    Ok(kept == rebuilt && levels == level_changes(&rebuilt, &snapshot.calendars))
 }
 
 fn is_current(file: &tillwatch::lake::LakeFile) -> bool {

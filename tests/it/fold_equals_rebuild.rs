@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use tillwatch::analytics::{Changes, Feed, Grains, MoneyKind, Unit};
+use tillwatch::analytics::{Changes, Feed, Grains, MoneyKind, Unit, level_changes};
 use tillwatch::domain::{
     Currency, Direction, Kind, LedgerKind, LedgerLine, MethodDetail, Money, Status, Store, Transaction, Word,
 };
-use tillwatch::jobs::rebuild_rollups;
+use tillwatch::jobs::{rebuild_levels, rebuild_rollups};
 use tillwatch::store::StoreDraft;
 
 use crate::whole_line::{Line, payment};
@@ -449,14 +449,19 @@ async fn judge(steps: Vec<Step>) {
 async fn compare(line: &Line, stores: &[Store], oracle: &Oracle) {
     let snapshot = line.context.snapshots.current();
     let grains: Grains = stores.iter().map(|store| (store.id, store.grain())).collect();
-    let kept: Changes = snapshot
-        .rollups
-        .iter()
-        .flat_map(|(store, days)| days.iter().map(|(day, block)| ((*store, *day), (**block).clone())))
-        .collect();
-    assert_eq!(kept, rebuild_rollups(&line.lake, &snapshot, &grains).unwrap(), "folds and rebuild differ");
+    let database = &line.context.database;
+    let kept = line.rollups().await;
+    let rebuilt = rebuild_rollups(&line.lake, &snapshot, &grains).unwrap();
+    assert_eq!(kept, rebuilt, "folds and rebuild differ");
+    let levels = database.read_levels(&snapshot).await.unwrap();
+    assert_eq!(levels, level_changes(&rebuilt, &snapshot.calendars), "levels differ from their hours");
     let durable = line.context.database.load_snapshot().await.unwrap();
     assert_eq!(durable.rollups, snapshot.rollups, "memory and database differ");
+    assert_eq!(database.read_levels(&durable).await.unwrap(), levels, "memory and database differ");
+    // A rebuild of everything, day by day, stores the same bytes.
+    let (durable, stores) = (std::sync::Arc::new(durable), stores.to_vec());
+    let anew = rebuild_levels(database, &line.lake, &durable, &stores, |_| {}).await.unwrap();
+    assert_eq!(database.read_levels(&anew).await.unwrap(), levels, "a rebuild by days differs");
     assert_eq!(found(&kept), expected(oracle), "folds and the sums over latest versions differ");
 }
 

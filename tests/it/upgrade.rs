@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tillwatch::analytics::totals_of_rollups;
 use tillwatch::jobs::doctor::{Patient, examine, kept_rollups};
+use tillwatch::jobs::ready_snapshot;
 use tillwatch::lake::Lake;
 use tillwatch::store::{Database, StoreError};
 
@@ -31,7 +32,11 @@ async fn a_folder_of_the_first_version_keeps_every_figure_and_a_copy_of_before()
     unpack(folder.path());
     let file = folder.path().join("tillwatch.db");
     let database = Database::open(&file).await.unwrap();
-    let snapshot = database.load_snapshot().await.unwrap();
+    let lake = Lake::open(&folder.path().join("lake")).unwrap();
+    // What a start does: the prepared figures of the first version are made anew.
+    assert!(database.rollups_are_old().await.unwrap());
+    let snapshot = ready_snapshot(&database, &lake).await.unwrap();
+    assert!(!database.rollups_are_old().await.unwrap());
     let mut sums = std::collections::BTreeMap::<String, (i64, i128)>::new();
     for ((_, _, currency), total) in totals_of_rollups(&kept_rollups(&database, &snapshot).await.unwrap()) {
         let sum = sums.entry(currency.to_string()).or_default();
@@ -39,7 +44,6 @@ async fn a_folder_of_the_first_version_keeps_every_figure_and_a_copy_of_before()
     }
     assert_eq!(sums, [("CNY".to_owned(), (24, 24_640)), ("JPY".to_owned(), (9, 9_192))].into());
 
-    let lake = Lake::open(&folder.path().join("lake")).unwrap();
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
     let patient = Patient { folder: folder.path(), database: &database, lake: &lake, now, running: false };
     let checkup = examine(&patient, silent()).await.unwrap();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use chrono::{NaiveTime, TimeDelta};
-use tillwatch::analytics::{Grains, SnapshotCell};
+use tillwatch::analytics::{
+    BlockKey, Cells, Changes, Grains, Level, Packed, Piece, SnapshotCell, Written, level_changes,
+};
 use tillwatch::domain::{
     Clock, Currency, FixedClock, Instant, Item, Kind, MethodDetail, Money, Risk, Status, Store, StoreId,
     Stream, Transaction, Word,
@@ -80,12 +82,11 @@ impl Line {
     /// Makes the prepared figures of one day wrong, as a bug would.
     pub async fn harm_rollups(&self) {
         let base = self.context.snapshots.current();
-        let (store, days) = base.rollups.iter().next().unwrap();
-        let (day, block) = days.iter().next().unwrap();
-        let mut wrong = (**block).clone();
+        let ((store, day), mut wrong) = self.rollups().await.pop_first().unwrap();
         wrong.money.values_mut().next().unwrap().amount += 1;
         let mut change = FoldCommit::nothing("harm".into(), base.version, base.folded_at);
-        change.blocks.push((*store, *day, Arc::new(wrong)));
+        let key = BlockKey { level: Level::Hours, owner: store.into(), day };
+        change.blocks.push(Written { key, block: Some(Arc::new(Packed::of(wrong))) });
         self.context.database.commit_fold(&change).await.unwrap();
     }
 
@@ -132,15 +133,15 @@ impl Line {
         let snapshot = self.context.snapshots.current();
         let grains: Grains = [(self.store.id, self.store.grain())].into();
         let rebuilt = rebuild_rollups(&self.lake, &snapshot, &grains).unwrap();
-        let kept: std::collections::BTreeMap<_, _> = snapshot
-            .rollups
-            .iter()
-            .flat_map(|(store, days)| days.iter().map(|(day, block)| ((*store, *day), (**block).clone())))
-            .collect();
-        assert_eq!(kept, rebuilt);
+        let kept = self.context.database.read_levels(&snapshot).await.unwrap();
+        assert_eq!(self.rollups().await, rebuilt);
+        assert_eq!(kept, level_changes(&rebuilt, &snapshot.calendars), "levels differ from their hours");
         let stored = self.context.database.load_snapshot().await.unwrap();
         assert_eq!(stored.version, snapshot.version);
         assert_eq!(stored.rollups, snapshot.rollups);
+        assert_eq!(stored.calendars, snapshot.calendars);
+        // From the database, not from memory.
+        assert_eq!(self.context.database.read_levels(&stored).await.unwrap(), kept);
         assert_eq!(stored.files.len(), snapshot.files.len());
     }
 }
@@ -225,9 +226,8 @@ async fn a_batch_sent_twice_is_counted_once() {
     let (first, again) = (outcome(first).await.unwrap().unwrap(), outcome(again).await.unwrap().unwrap());
     assert_eq!((first.new, first.replaced, first.unchanged), (2, 0, 0));
     assert_eq!((again.new, again.replaced, again.unchanged), (0, 0, 2));
-    let snapshot = line.context.snapshots.current();
-    let paid: Vec<_> =
-        snapshot.rollups[&line.store.id].values().flat_map(|block| block.money.values()).collect();
+    let rollups = line.rollups().await;
+    let paid: Vec<_> = rollups.values().flat_map(|block| block.money.values()).collect();
     assert_eq!(paid.len(), 1);
     assert_eq!((paid[0].count, paid[0].amount), (1, 1205));
     line.assert_equals_rebuild().await;
@@ -251,8 +251,8 @@ async fn a_later_version_replaces_and_the_earlier_one_goes_to_the_history() {
     assert_eq!(rows, expected, "the old row stays in its file, taken out, and stands in the history");
     let stored = line.context.database.load_snapshot().await.unwrap();
     assert_eq!(stored.files, snapshot.files, "what is superseded is durable");
-    let conversion: Vec<_> =
-        snapshot.rollups[&line.store.id].values().flat_map(|block| block.conversion.values()).collect();
+    let rollups = line.rollups().await;
+    let conversion: Vec<_> = rollups.values().flat_map(|block| block.conversion.values()).collect();
     assert!(
         conversion.iter().all(|sums| (sums.started, sums.paid, sums.open) == (1, 1, 0)),
         "{conversion:?}"
@@ -273,8 +273,7 @@ async fn an_order_that_crosses_midnight_is_one_payment() {
     line.send(vec![late]).await;
     line.fold_until_empty().await;
     line.assert_equals_rebuild().await;
-    let snapshot = line.context.snapshots.current();
-    let days = &snapshot.rollups[&line.store.id];
+    let days = line.rollups().await;
     let intents: i64 = days
         .values()
         .flat_map(|block| &block.conversion)
@@ -298,12 +297,8 @@ async fn sums_beyond_64_bits_are_exact() {
         .collect();
     line.send(rows).await;
     line.fold_until_empty().await;
-    let snapshot = line.context.snapshots.current();
-    let total: i128 = snapshot.rollups[&line.store.id]
-        .values()
-        .flat_map(|block| block.money.values())
-        .map(|sums| sums.amount)
-        .sum();
+    let rollups = line.rollups().await;
+    let total: i128 = rollups.values().flat_map(|block| block.money.values()).map(|sums| sums.amount).sum();
     assert_eq!(total, 10_000 * i128::from(tillwatch::domain::AMOUNT_MINOR_MAX));
 }
 
@@ -316,12 +311,8 @@ async fn a_row_of_another_feed_is_a_witness_and_not_counted() {
     other.amount = Money::from_minor(999, Currency::CNY).unwrap();
     line.intake.accept_transactions(Word::of("import"), vec![other]).await.unwrap();
     line.fold_until_empty().await;
-    let snapshot = line.context.snapshots.current();
-    let total: i128 = snapshot.rollups[&line.store.id]
-        .values()
-        .flat_map(|block| block.money.values())
-        .map(|sums| sums.amount)
-        .sum();
+    let rollups = line.rollups().await;
+    let total: i128 = rollups.values().flat_map(|block| block.money.values()).map(|sums| sums.amount).sum();
     assert_eq!(total, 1205);
     line.assert_equals_rebuild().await;
 }
@@ -370,8 +361,12 @@ async fn a_scan_of_the_rows_equals_the_rollups_and_a_filter_takes_part_of_them()
         ..tillwatch::analytics::Scan::default()
     };
     let view = tillwatch::analytics::scan_view(&line.lake, &snapshot, &scan).unwrap();
-    let scanned = &view.blocks[&(line.store.id, Word::NONE)];
-    assert_eq!(scanned, &*snapshot.rollups[&line.store.id]);
+    let made = |piece: &Piece| match &piece.cells {
+        Cells::Made(block) => ((piece.store, piece.day), (**block).clone()),
+        Cells::Packed(_) => panic!("a scan makes its cells"),
+    };
+    let scanned: Changes = view.pieces.iter().map(made).collect();
+    assert_eq!(scanned, line.rollups().await);
 
     let customers = tillwatch::analytics::customer_counts(&line.lake, &snapshot, &scan).unwrap();
     assert_eq!((customers.paying, customers.paying_more_than_once), (2, 2));
@@ -379,12 +374,9 @@ async fn a_scan_of_the_rows_equals_the_rollups_and_a_filter_takes_part_of_them()
 
     scan.filter.attribute = Some(("country".into(), "Spain".into()));
     let view = tillwatch::analytics::scan_view(&line.lake, &snapshot, &scan).unwrap();
-    let started: i64 = view.blocks[&(line.store.id, Word::NONE)]
-        .values()
-        .flat_map(|block| block.attempts.values())
-        .map(|sums| sums.count)
-        .sum();
-    assert_eq!(started, 6);
+    let spanish: Changes = view.pieces.iter().map(made).collect();
+    let attempts = spanish.values().flat_map(|block| block.attempts.values());
+    assert_eq!(attempts.map(|sums| sums.count).sum::<i64>(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,12 +93,8 @@ pub async fn examine(patient: &Patient<'_>, hears: Hears) -> anyhow::Result<Chec
 ///
 /// # Errors
 /// When a block cannot be read.
-pub async fn kept_rollups(_database: &Database, snapshot: &Snapshot) -> anyhow::Result<Changes> {
-    let mut kept = Changes::default();
-    for (store, days) in &snapshot.rollups {
-        kept.extend(days.iter().map(|(day, block)| ((*store, *day), (**block).clone())));
-    }
-    Ok(kept)
+pub async fn kept_rollups(database: &Database, snapshot: &Snapshot) -> anyhow::Result<Changes> {
+    database.read_rollups(snapshot).await.context("reading the rollups")
 }
 
 /// A snapshot of one data version: read again when a fold committed between its queries.

@@ -4,14 +4,14 @@ use chrono::TimeDelta;
 
 use crate::analytics::{Changes, Grains, Snapshot};
 use crate::domain::{Instant, Promise, Stream};
-use crate::jobs::payment_metrics::{count_payments, gauge_pending};
+use crate::jobs::payment_metrics::{count_payments, gauge_pending, pending_blocks};
+use crate::jobs::rollups::changed_blocks;
 use crate::jobs::runner::JobContext;
 use crate::lake::{FilterCache, Frame, Lake, LakeError, LakeFile};
 use crate::store::{BatchOutcome, FoldCommit, StoreError, WaitingBatch};
 use crate::telemetry::FoldResult;
 
 use super::protocol::BATCHES_MAX;
-use super::rollups::{block_updates, take_blocks};
 use super::world::{Event, Intent, World};
 
 /// How long a retired file stays: longer than any reader of an old snapshot needs it.
@@ -88,7 +88,9 @@ impl World for Installed {
         changes: &Changes,
         commit: &mut FoldCommit,
     ) -> Result<(), StoreError> {
-        commit.blocks = block_updates(base, changes);
+        let database = &self.context.database;
+        let stores = database.stores().await?;
+        (commit.blocks, commit.calendars) = changed_blocks(database, base, changes, &stores).await?;
         Ok(())
     }
 
@@ -161,7 +163,7 @@ impl World for Installed {
     }
 
     fn take_blocks(&self, next: &mut Snapshot, commit: &FoldCommit) {
-        take_blocks(next, commit);
+        next.take_blocks(next.version, &commit.blocks, &commit.calendars);
     }
 
     fn publish(&self, snapshot: Snapshot) {
@@ -197,7 +199,11 @@ impl World for Installed {
         }
         metrics.snapshot_published(next.folded_at);
         count_payments(metrics, changes);
-        gauge_pending(metrics, next, next.folded_at);
+        match pending_blocks(&self.context.database, next, next.folded_at).await {
+            Ok(blocks) => gauge_pending(metrics, &blocks),
+            // The fold is committed; the gauge is set again with the next one.
+            Err(error) => tracing::warn!(%error, "what is pending could not be counted"),
+        }
     }
 
     fn note(&self, event: Event<'_>) {

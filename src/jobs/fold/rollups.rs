@@ -1,40 +1,14 @@
-//! The boundary to the rollups: changes in, block updates and the next snapshot out.
+//! The snapshot after a commit.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::analytics::{Changes, DayBlock, Snapshot};
-use crate::domain::{StoreId, Stream};
+use crate::analytics::Snapshot;
+use crate::domain::Stream;
 use crate::lake::LakeFile;
 use crate::store::FoldCommit;
-
-/// The new contents of the blocks that a change touches; an empty one is to be deleted.
-pub(super) fn block_updates(base: &Snapshot, changes: &Changes) -> Vec<(StoreId, NaiveDate, Arc<DayBlock>)> {
-    changes
-        .iter()
-        .filter(|(_, change)| !change.is_empty())
-        .map(|((store, day), change)| {
-            let present = base.rollups.get(store).and_then(|days| days.get(day));
-            let mut block = present.map_or_else(DayBlock::default, |block| (**block).clone());
-            block.apply(change);
-            (*store, *day, Arc::new(block))
-        })
-        .collect()
-}
-
-/// Puts the blocks of a commit into the snapshot after it.
-pub(super) fn take_blocks(next: &mut Snapshot, commit: &FoldCommit) {
-    for (store, day, block) in &commit.blocks {
-        let days = Arc::make_mut(next.rollups.entry(*store).or_default());
-        if block.is_empty() {
-            days.remove(day);
-        } else {
-            days.insert(*day, Arc::clone(block));
-        }
-    }
-}
 
 /// The snapshot after a commit, from the one before it whose rollups are those after it already.
 pub(super) fn next_snapshot(mut next: Snapshot, version: i64, commit: FoldCommit) -> Snapshot {

@@ -32,17 +32,18 @@ pub(super) const PERIODS: [(&str, Period); 9] = [
 pub(super) const COMPARISONS: [(&str, Compare); 3] =
     [("prev", Compare::Previous), ("yoy-weekday", Compare::YearBefore), ("none", Compare::None)];
 
-pub(super) const BREAKDOWNS: [(&str, Breakdown); 6] = [
+pub(super) const BREAKDOWNS: [(&str, Breakdown); 7] = [
     ("store", Breakdown::Store),
     ("provider", Breakdown::Provider),
     ("method", Breakdown::Method),
     ("scene", Breakdown::Scene),
+    ("promotion", Breakdown::Promotion),
     ("operator", Breakdown::Operator),
     ("category", Breakdown::Category),
 ];
 
 /// Parameters of a selection, in the order of the form.
-pub(super) const SELECTIONS: [&str; 5] = ["provider", "method", "scene", "operator", "category"];
+pub(super) const SELECTIONS: [&str; 6] = ["provider", "method", "scene", "promotion", "operator", "category"];
 
 /// What an address asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +168,7 @@ impl Filters {
             "provider" => &self.filter.provider,
             "method" => &self.filter.method,
             "scene" => &self.filter.scene,
+            "promotion" => &self.filter.promotion,
             "operator" => &self.filter.operator,
             _ => &self.filter.category,
         }
@@ -177,6 +179,7 @@ impl Filters {
             "provider" => &mut self.filter.provider,
             "method" => &mut self.filter.method,
             "scene" => &mut self.filter.scene,
+            "promotion" => &mut self.filter.promotion,
             "operator" => &mut self.filter.operator,
             _ => &mut self.filter.category,
         }

@@ -66,7 +66,7 @@ impl ReportPage for Categories {
 
     fn options(asked: Option<&Asked>) -> Options {
         Options {
-            selections: choices::selections(asked, &["provider", "method", "scene", "category"]),
+            selections: choices::selections(asked, &["provider", "method", "scene", "promotion", "category"]),
             breakdowns: vec![Breakdown::Store, Breakdown::Provider, Breakdown::Method, Breakdown::Scene],
             currencies: choices::currencies(asked),
             compares: true,

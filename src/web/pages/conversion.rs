@@ -102,7 +102,7 @@ impl ReportPage for ConversionReport {
 
     fn options(asked: Option<&Asked>) -> Options {
         Options {
-            selections: choices::selections(asked, &["provider", "method", "scene"]),
+            selections: choices::selections(asked, &["provider", "method", "scene", "promotion"]),
             breakdowns: vec![Breakdown::Store],
             currencies: choices::currencies(asked),
             compares: true,

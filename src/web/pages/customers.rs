@@ -63,7 +63,10 @@ impl ReportPage for CustomersReport {
 
     fn options(asked: Option<&Asked>) -> Options {
         Options {
-            selections: choices::selections(asked, &["provider", "method", "scene", "operator", "category"]),
+            selections: choices::selections(
+                asked,
+                &["provider", "method", "scene", "promotion", "operator", "category"],
+            ),
             compares: true,
             ..Options::default()
         }

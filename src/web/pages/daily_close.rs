@@ -70,6 +70,7 @@ struct RowShown {
 impl ReportPage for DailyClose {
     const AREA: Area = Area::DailyClose;
     const OWN: &'static [&'static str] = &["bom", OPENING, COUNTED];
+    const CASHIERS: bool = true;
 
     fn check(filters: &Filters) -> Result<(), FilterError> {
         for name in [OPENING, COUNTED] {

@@ -63,7 +63,7 @@ impl ReportPage for Fees {
 
     fn options(asked: Option<&Asked>) -> Options {
         Options {
-            selections: choices::selections(asked, &["provider", "method", "scene", "operator"]),
+            selections: choices::selections(asked, &["provider", "method", "scene", "promotion", "operator"]),
             breakdowns: vec![Breakdown::Store, Breakdown::Provider, Breakdown::Method, Breakdown::Scene],
             currencies: choices::currencies(asked),
             compares: true,

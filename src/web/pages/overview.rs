@@ -75,7 +75,7 @@ impl ReportPage for Overview {
 
     fn options(asked: Option<&Asked>) -> Options {
         Options {
-            selections: selections(asked, &["provider", "method", "scene", "operator"]),
+            selections: selections(asked, &["provider", "method", "scene", "promotion", "operator"]),
             breakdowns: vec![
                 Breakdown::Store,
                 Breakdown::Provider,

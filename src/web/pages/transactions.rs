@@ -88,7 +88,10 @@ impl ReportPage for TransactionsReport {
 
     fn options(asked: Option<&Asked>) -> Options {
         Options {
-            selections: choices::selections(asked, &["provider", "method", "scene", "operator", "category"]),
+            selections: choices::selections(
+                asked,
+                &["provider", "method", "scene", "promotion", "operator", "category"],
+            ),
             searches: true,
             own: vec![
                 ("status", Status::ALL.iter().map(|status| status.as_str()).collect()),

@@ -163,6 +163,7 @@ impl Counted for Rows {
                 method: Word::NONE,
                 scene: Word::NONE,
                 operator: Word::NONE,
+                promotion: Word::NONE,
                 currency: Word::of("CNY"),
             };
             let amount = i128::from(row.amount) * i128::from(sign);
@@ -187,6 +188,7 @@ impl Counted for Rows {
             provider: Word::NONE,
             method: Word::NONE,
             scene: Word::NONE,
+            promotion: Word::NONE,
             currency: Word::of("CNY"),
             amount: i64::from(row.amount),
         };

@@ -1,1 +1,0 @@
-select store_id, day, cells from rollup_block order by store_id, day

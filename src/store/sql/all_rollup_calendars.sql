@@ -1,0 +1,1 @@
+select store_id, organisation_id, zone, cut_off_minutes from rollup_calendar

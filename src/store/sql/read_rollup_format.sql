@@ -1,0 +1,1 @@
+select format from rollup_state where id = 1
