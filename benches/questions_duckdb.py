@@ -30,7 +30,7 @@ def week(clock):
     return f"printf('%02d', ({clock} - {FIRST}) // (7 * {DAY}))"
 
 
-LINES = f"""(select kind, {CASH} as at, unnest(item_category) as category, unnest(item_line_amount) as amount
+LINES = f"""(select kind, {CASH} as paid_at, unnest(item_category) as category, unnest(item_line_amount) as amount
     from rows where kind in ('payment', 'refund') and status = 'succeeded' and {WITHIN_CASH})"""
 
 
@@ -53,7 +53,7 @@ def questions(third_store):
             where kind = 'payment' and {WITHIN_CREATED} group by 1"""],
         [f"""select strftime(make_timestamp_ms({CASH}), '%m') || ' ' || method, coalesce(sum(fee), 0) from rows
             where {PAID} group by 1"""],
-        [f"""select {week("at")} || ' ' || category, sum(amount) from {LINES} where kind = 'payment' group by 1"""],
+        [f"""select {week("paid_at")} || ' ' || category, sum(amount) from {LINES} where kind = 'payment' group by 1"""],
         [f"""select method, unnest_q[1], unnest_q[2], unnest_q[3] from (select method, quantile_disc(
             completed_ms - coalesce(submitted_ms, created_ms), [0.5, 0.95, 0.99]) as unnest_q from rows
             where kind = 'payment' and status = 'succeeded' and {WITHIN_CREATED} group by 1)"""],

@@ -127,7 +127,7 @@ fn packed(levels: LevelChanges) -> Vec<Written> {
     std::thread::scope(|scope| {
         let second = scope.spawn(move || other.applied(&Blocks::default()));
         let mut written = one.applied(&Blocks::default());
-        written.append(&mut second.join().unwrap_or_default());
+        written.append(&mut second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         written
     })
 }

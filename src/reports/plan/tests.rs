@@ -61,8 +61,9 @@ fn cell(days_back: i64, of: [u8; 8], amount: i64) -> (i64, NaiveDate, DayBlock) 
         .conversion
         .insert(ConversionKey { unit, slot, provider, method, scene, promotion, currency }, reached);
     block.items.insert(item, ItemSums { lines: count, amount, ..ItemSums::default() });
-    // Four weeks back the hours are read by UTC days, whole days by business days: not at the edge.
-    if !(26..31).contains(&days_back) {
+    // Four weeks back the hours are read by UTC days, whole days by business days: not at the edge. Nor is one of the
+    // business day that has not begun.
+    if !(26..31).contains(&days_back) && (days_back > 0 || slot.0 < 24) {
         let bucket = bucket_of_ms(amount.try_into().unwrap());
         block.latency.insert(LatencyKey { slot, provider, method, bucket }, 1);
     }
