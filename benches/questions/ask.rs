@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 use tillwatch::analytics::{
-    Calendar, Detail, Feed, Level, MoneyKind, PieceTime, Side, Sketch, Snapshot, View, Wanted,
+    Calendar, Detail, Feed, Level, MoneyKind, Piece, PieceTime, Side, Sketch, Snapshot, Summed, View, Wanted,
     bucket_middle_ms,
 };
 use tillwatch::domain::{Instant, Status, Store, Word};
@@ -41,9 +41,29 @@ pub const NAMES: [&str; 12] = [
 
 impl World<'_> {
     fn query(&self, by: Option<Breakdown>) -> Query {
-        let day = |month, day| NaiveDate::from_ymd_opt(2025, month, day).unwrap_or_default();
-        let period = Period::Custom { first: day(1, 1), last: day(12, 31) };
-        Query { compare: Compare::None, by, ..Query::new(self.stores.clone(), period, self.now) }
+        Query { by, ..self.months(1, 12) }
+    }
+
+    /// From the first day of a month to the last of another. Up to a quarter is told by days, more by weeks.
+    fn months(&self, from: u32, to: u32) -> Query {
+        let first_of = |month| NaiveDate::from_ymd_opt(2025, month, 1).unwrap_or_default();
+        let last = first_of(to).checked_add_months(Months::new(1)).and_then(|next| next.pred_opt());
+        let period = Period::Custom { first: first_of(from), last: last.unwrap_or_default() };
+        Query { compare: Compare::None, ..Query::new(self.stores.clone(), period, self.now) }
+    }
+
+    /// What is asked day by day, or month by month, over parts of the year.
+    async fn by_parts(
+        &self,
+        months: u32,
+        answer: impl Fn(&View, &Query) -> Answer,
+    ) -> anyhow::Result<Answer> {
+        let mut all = Answer::new();
+        for from in (1..=12).step_by(usize::try_from(months)?) {
+            let query = self.months(from, from + months - 1);
+            all.append(&mut answer(&self.view(&query).await?, &query));
+        }
+        Ok(all)
     }
 
     async fn view(&self, query: &Query) -> anyhow::Result<View> {
@@ -54,6 +74,12 @@ impl World<'_> {
 
     /// Answers one question.
     pub async fn answer(&self, question: usize) -> anyhow::Result<Answer> {
+        match question {
+            0 => return self.by_parts(3, statuses).await,
+            1 => return self.by_parts(3, success).await,
+            2 => return self.by_parts(1, fees).await,
+            _ => {}
+        }
         let by = (question == 10).then_some(Breakdown::Store);
         let mut query = self.query(by);
         if question == 9 {
@@ -62,12 +88,9 @@ impl World<'_> {
         let view = self.view(&query).await?;
         let settings = Settings::default();
         Ok(match question {
-            0 => statuses(&view),
-            1 => success(&view),
-            2 => fees(&view),
             3 => categories_by_week(&reports::categories(&view, &settings, &query)?),
-            4 => latency(&view),
-            5 => failure_codes(&view),
+            4 => latency(&view, &query),
+            5 => failure_codes(&view, &query),
             6 => self.customers(&query).await?,
             7 => refund_rates(&reports::categories(&view, &settings, &query)?),
             8 => heat(&reports::overview(&view, &settings, &query)?),
@@ -80,31 +103,50 @@ impl World<'_> {
         let Period::Custom { first, last } = query.period else { return Ok(Answer::new()) };
         let owners: std::collections::BTreeSet<_> =
             self.snapshot.calendars.values().map(Calendar::owner).collect();
-        let wanted: Vec<_> = owners
-            .iter()
-            .map(|owner| Wanted { level: Level::AllCustomers, owner: *owner, first, last })
-            .collect();
-        let blocks = self.database.fetch_blocks(&self.snapshot, &wanted).await?;
-        let mut weeks: BTreeMap<i64, Sketch> = BTreeMap::new();
-        for owner in owners {
-            for (day, block) in blocks.days(Level::AllCustomers, owner, first, last) {
-                block.join_into(weeks.entry((day - first).num_days() / 7).or_default());
+        let mut answer = Answer::new();
+        let mut from = first;
+        for week in 0.. {
+            let until = (from + Days::new(6)).min(last);
+            let mut sketch = Sketch::default();
+            for owner in &owners {
+                let span = Wanted { level: Level::AllCustomers, owner: *owner, first: from, last: until };
+                sketch.join(self.sum(span).await?.sketch());
+            }
+            answer.insert(format!("{week:02}"), vec![sketch.count().into()]);
+            from = until + Days::new(1);
+            if from > last {
+                break;
             }
         }
-        Ok(weeks.iter().map(|(week, sketch)| (format!("{week:02}"), vec![sketch.count().into()])).collect())
+        Ok(answer)
+    }
+
+    /// The sum of a span, kept from now on.
+    async fn sum(&self, span: Wanted) -> anyhow::Result<Arc<Summed>> {
+        if let Some(known) = self.snapshot.sum(span) {
+            return Ok(known);
+        }
+        let blocks = self.database.fetch_blocks(&self.snapshot, &[span]).await?;
+        let days = blocks.days(span.level, span.owner, span.first, span.last);
+        let sum = Arc::new(Summed::of(days.map(|(day, block)| (day, Arc::clone(block))).collect()));
+        self.snapshot.keep_sum(span, Arc::clone(&sum));
+        Ok(sum)
     }
 }
 
-/// Whole days of the year: a plan has a day more on both sides.
-fn year(view: &View) -> impl Iterator<Item = &tillwatch::analytics::Piece> {
-    view.pieces.iter().filter(|piece| {
-        piece.side == Some(Side::Now) && matches!(piece.time, PieceTime::Whole(_)) && piece.day.year() == 2025
+/// Whole days of the period: a plan has a day more on both sides.
+fn days<'a>(view: &'a View, query: &Query) -> impl Iterator<Item = &'a Piece> {
+    let period = query.period;
+    view.pieces.iter().filter(move |piece| {
+        let Period::Custom { first, last } = period else { return false };
+        let inside = first <= piece.day && piece.day <= last;
+        inside && piece.side == Some(Side::Now) && matches!(piece.time, PieceTime::Whole(_))
     })
 }
 
-fn statuses(view: &View) -> Answer {
+fn statuses(view: &View, query: &Query) -> Answer {
     let mut answer = Answer::new();
-    for piece in year(view).filter(|piece| piece.parts.attempts) {
+    for piece in days(view, query).filter(|piece| piece.parts.attempts) {
         let mut counts: BTreeMap<Status, i64> = BTreeMap::new();
         piece
             .cells
@@ -116,9 +158,9 @@ fn statuses(view: &View) -> Answer {
     answer
 }
 
-fn success(view: &View) -> Answer {
+fn success(view: &View, query: &Query) -> Answer {
     let mut answer = Answer::new();
-    for piece in year(view).filter(|piece| piece.parts.attempts) {
+    for piece in days(view, query).filter(|piece| piece.parts.attempts) {
         let mut counts: BTreeMap<Word, (i64, i64)> = BTreeMap::new();
         piece.cells.attempts(Detail::Coarse, |_, key, sums| {
             let counts = counts.entry(key.method).or_default();
@@ -132,9 +174,9 @@ fn success(view: &View) -> Answer {
     answer
 }
 
-fn fees(view: &View) -> Answer {
+fn fees(view: &View, query: &Query) -> Answer {
     let mut sums_of: BTreeMap<(u32, Word), i128> = BTreeMap::new();
-    for piece in year(view).filter(|piece| piece.parts.money) {
+    for piece in days(view, query).filter(|piece| piece.parts.money) {
         piece.cells.money(Detail::Coarse, |_, key, sums| {
             if key.feed == Feed::Live && key.kind == MoneyKind::Payment {
                 *sums_of.entry((piece.day.month(), key.method)).or_default() += sums.fee;
@@ -144,9 +186,9 @@ fn fees(view: &View) -> Answer {
     sums_of.into_iter().map(|((month, method), fee)| (format!("{month:02} {method}"), vec![fee])).collect()
 }
 
-fn latency(view: &View) -> Answer {
+fn latency(view: &View, query: &Query) -> Answer {
     let mut counts: BTreeMap<Word, BTreeMap<u16, i64>> = BTreeMap::new();
-    for piece in year(view).filter(|piece| piece.parts.attempts) {
+    for piece in days(view, query).filter(|piece| piece.parts.attempts) {
         piece.cells.latency(|_, key, count| {
             *counts.entry(key.method).or_default().entry(key.bucket).or_default() += count;
         });
@@ -169,9 +211,9 @@ fn latency(view: &View) -> Answer {
         .collect()
 }
 
-fn failure_codes(view: &View) -> Answer {
+fn failure_codes(view: &View, query: &Query) -> Answer {
     let mut counts: BTreeMap<(Word, Word), i64> = BTreeMap::new();
-    for piece in year(view).filter(|piece| piece.parts.attempts) {
+    for piece in days(view, query).filter(|piece| piece.parts.attempts) {
         piece.cells.attempts(Detail::Coarse, |_, key, sums| {
             if key.status == Status::Failed {
                 *counts.entry((key.method, key.failure_code)).or_default() += sums.count;

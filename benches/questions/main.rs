@@ -97,7 +97,12 @@ async fn measure(folder: &Path, rows: u64) -> anyhow::Result<()> {
     }
     println!("{:<32} {first_all:>10.2} {warm_all:>10.2}", "all together");
     let cache = &world.snapshot.cache;
-    println!("memory {} MB, of these {} MB in {} blocks", resident_mb(), cache.bytes() >> 20, cache.len());
+    let (blocks, sums) = (cache.bytes() >> 20, world.snapshot.sums.bytes() >> 20);
+    println!(
+        "memory {} MB, of these {blocks} MB in {} blocks, {sums} MB in sums",
+        resident_mb(),
+        cache.len()
+    );
     std::fs::write(folder.join("answers.json"), serde_json::to_vec(&answers)?)?;
     Ok(())
 }

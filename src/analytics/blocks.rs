@@ -13,7 +13,7 @@ use super::snapshot::Snapshot;
 pub const CACHE_BYTES_MAX: usize = 192 << 20;
 
 /// A span of blocks of one owner, both days included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wanted {
     pub level: Level,
     pub owner: Owner,

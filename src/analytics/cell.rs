@@ -85,8 +85,8 @@ impl<'a> Cursor<'a> {
 }
 
 /// One kind of cell.
-pub(super) trait Cell: Copy + Ord {
-    type Sums: Copy + Default + PartialEq + AddAssign;
+pub(super) trait Cell: Copy + Ord + std::fmt::Debug {
+    type Sums: Copy + Default + PartialEq + AddAssign + std::fmt::Debug;
 
     /// The dimensions that are words.
     fn words(&self) -> impl Iterator<Item = Word>;

@@ -13,6 +13,7 @@ mod rows;
 mod scan;
 mod sketch;
 mod snapshot;
+mod summed;
 mod totals;
 mod view;
 
@@ -37,5 +38,6 @@ pub use rows::{
 pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
 pub use sketch::Sketch;
 pub use snapshot::{Directory, Freshness, Quarantined, Snapshot, SnapshotCell};
+pub use summed::{SUMS_BYTES_MAX, SumCache, Summed};
 pub use totals::{TOTAL_COLUMNS, Total, Totals, add_to_totals, totals_of_rollups};
 pub use view::{Cells, Parts, Piece, PieceTime, Side, View};

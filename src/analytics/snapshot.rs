@@ -8,6 +8,7 @@ use crate::lake::{FileSet, LakeFile};
 
 use super::blocks::{BlockCache, Written};
 use super::levels::{BlockKey, Calendar, Calendars, Level, Owner};
+use super::summed::SumCache;
 
 /// Everything folded, at one data version: the manifest, and which rollups there are. Immutable; readers hold an
 /// `Arc`. The blocks themselves are fetched when asked for (see [`super::Blocks`]) and kept in a bounded cache.
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
     /// Blocks in memory; one for all snapshots of a process.
     pub cache: Arc<BlockCache>,
+    /// Sums of whole days in memory; one for all snapshots of a process.
+    pub sums: Arc<SumCache>,
 }
 
 /// A file that cannot be trusted, why, and since when it is known.

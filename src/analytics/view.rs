@@ -6,6 +6,7 @@ use chrono::{NaiveDate, TimeDelta};
 use crate::domain::{Instant, Range, StoreId, Word};
 
 use super::packed::{Detail, ItemDetail, Packed};
+use super::summed::Summed;
 use super::{
     AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, ItemKey, ItemSums, LatencyKey,
     MoneyKey, MoneySums, ProfileKey, Slot,
@@ -32,7 +33,7 @@ pub struct Piece {
     /// The value of the attribute asked for (a scan divides by it); [`Word::NONE`] for everything that comes from
     /// rollups.
     pub group: Word,
-    /// UTC day of slots, business day of a whole day.
+    /// UTC day of slots, business day of a whole day, the last of several.
     pub day: NaiveDate,
     pub time: PieceTime,
     /// The period or the earlier one; `None` is both.
@@ -46,7 +47,7 @@ pub struct Piece {
 pub enum PieceTime {
     /// By slots of a UTC day; those that begin outside of the span are told by another piece.
     Slots(Range),
-    /// Not at all: one business day, from when to when.
+    /// Not at all: business days, from when to when.
     Whole(Range),
 }
 
@@ -106,6 +107,8 @@ impl Parts {
 pub enum Cells {
     /// Of the snapshot.
     Packed(Arc<Packed>),
+    /// Of several whole days of the snapshot.
+    Summed(Arc<Summed>),
     /// Made from rows.
     Made(Arc<DayBlock>),
 }
@@ -122,6 +125,7 @@ impl Cells {
     pub fn money(&self, detail: Detail, mut take: impl FnMut(StoreId, &MoneyKey, &MoneySums)) {
         match self {
             Self::Packed(block) => block.money(detail, take),
+            Self::Summed(sum) => sum.money(detail, take),
             Self::Made(block) => hand_on!(block.money, take),
         }
     }
@@ -130,6 +134,7 @@ impl Cells {
     pub fn attempts(&self, detail: Detail, mut take: impl FnMut(StoreId, &AttemptKey, &AttemptSums)) {
         match self {
             Self::Packed(block) => block.attempts(detail, take),
+            Self::Summed(sum) => sum.attempts(detail, take),
             Self::Made(block) => hand_on!(block.attempts, take),
         }
     }
@@ -138,6 +143,7 @@ impl Cells {
     pub fn conversion(&self, detail: Detail, mut take: impl FnMut(StoreId, &ConversionKey, &ConversionSums)) {
         match self {
             Self::Packed(block) => block.conversion(detail, take),
+            Self::Summed(sum) => sum.conversion(detail, take),
             Self::Made(block) => hand_on!(block.conversion, take),
         }
     }
@@ -146,6 +152,7 @@ impl Cells {
     pub fn items(&self, detail: ItemDetail, mut take: impl FnMut(StoreId, &ItemKey, &ItemSums)) {
         match self {
             Self::Packed(block) => block.items(detail, take),
+            Self::Summed(sum) => sum.items(detail, take),
             Self::Made(block) => hand_on!(block.items, take),
         }
     }
@@ -154,15 +161,24 @@ impl Cells {
     pub fn latency(&self, mut take: impl FnMut(StoreId, &LatencyKey, &i64)) {
         match self {
             Self::Packed(block) => block.latency(take),
+            Self::Summed(sum) => sum.latency(take),
             Self::Made(block) => hand_on!(block.latency, take),
         }
     }
 
-    /// Every payment by hour of the wall clock; only of whole days.
-    pub fn profile(&self, mut take: impl FnMut(StoreId, &ProfileKey, &AttemptSums)) {
+    /// Every payment by hour of the wall clock, only of whole days; `day` is the piece's, and handed on is one of the
+    /// same weekday as the payments.
+    pub fn profile(
+        &self,
+        day: NaiveDate,
+        mut take: impl FnMut(NaiveDate, StoreId, &ProfileKey, &AttemptSums),
+    ) {
         match self {
-            Self::Packed(block) => block.profile(take),
-            Self::Made(block) => hand_on!(block.profile, take),
+            Self::Packed(block) => block.profile(|store, key, sums| take(day, store, key, sums)),
+            Self::Summed(sum) => sum.profile(take),
+            Self::Made(block) => {
+                block.profile.iter().for_each(|(key, sums)| take(day, StoreId(0), key, sums));
+            }
         }
     }
 }

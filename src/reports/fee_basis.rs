@@ -120,8 +120,7 @@ impl<'a> Movements<'a> {
     pub(super) fn each_hour(&self, mut take: impl FnMut(&ProfileKey, usize, &AttemptSums)) {
         let currency = self.query.currency.map(|currency| Word::of(currency.code()));
         for stop in stops(self.view, &self.stores, self.spans, |parts| parts.profile) {
-            let weekday = weekday(stop.day);
-            stop.cells.profile(|of, key, sums| {
+            stop.cells.profile(stop.day, |day, of, key, sums| {
                 let money = &key.money;
                 let Some(place) = stop.place(money.slot) else { return };
                 let wanted = !place.before
@@ -130,7 +129,7 @@ impl<'a> Movements<'a> {
                 let (store, _) = stop.store_of(of);
                 let source_day = stop.source_day(provider_of(money), money.slot);
                 if wanted && self.basis(store, money, source_day).sales == money.feed {
-                    take(key, weekday, sums);
+                    take(key, weekday(day), sums);
                 }
             });
         }

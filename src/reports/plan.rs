@@ -4,45 +4,31 @@
 //! in part, a day shown by the hour) from blocks by slot. Where all stores of a calendar are asked for, blocks of all
 //! of them together answer; what depends on the single store (a ranking, fees by its bills and contracts) comes from
 //! the blocks that tell stores apart.
+//!
+//! Whole days that fall into one bucket of the chart mean the same to every report: they are taken as their sum, which
+//! stays in memory.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 
-use crate::analytics::{
-    Blocks, Calendar, Cells, Level, Owner, Parts, Piece, PieceTime, Side, Snapshot, View, Wanted,
-};
+use crate::analytics::{Calendar, Level, Owner, Parts, Side, Snapshot, Wanted};
 use crate::domain::{BusinessDay, DayError, Instant, Range, StoreId, Stream, Word};
 
 use super::period::{Span, Step};
 use super::query::{Breakdown, MATURITY_LOOKBACK_DAYS, Query, Settings};
-use super::walk::eve;
+use super::walk::{eve, whole_place};
+
+mod planned;
+mod stretch;
+
+pub use planned::Plan;
+use planned::{Planned, Told};
+use stretch::{Stretch, stretches};
 
 /// A business day is told as a whole when it has been over for so long: then no payment of it is young any more.
 const SETTLED_AFTER: TimeDelta = TimeDelta::hours(48);
 
 /// Longest period whose hours of the week are read from blocks by slot, where a filter asks for it.
 const FINE_HOURS_DAYS_MAX: i64 = 35;
-
-/// The blocks that answer one query.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    pieces: Vec<Planned>,
-    stores: Vec<StoreId>,
-    only_live: bool,
-    hours_unknown: bool,
-}
-
-/// Blocks of one owner, and what is taken from them.
-#[derive(Clone, Debug)]
-struct Planned {
-    wanted: Wanted,
-    store: StoreId,
-    /// Of whole days: the calendar that says where they lie.
-    calendar: Option<Calendar>,
-    /// Of slots: those inside.
-    own: Range,
-    side: Option<Side>,
-    parts: Parts,
-}
 
 /// Stores that are planned alike: one, or all of a calendar.
 struct Together {
@@ -55,6 +41,8 @@ struct Together {
     money_by_store: bool,
     /// All of them have only their own records.
     only_live: bool,
+    /// What is to be said of a payment does not depend on its provider's day: neither bills nor contracts divide them.
+    may_sum: bool,
 }
 
 impl Query {
@@ -69,7 +57,7 @@ impl Query {
         plan.only_live = !self.stores.iter().any(|store| has_bills(snapshot, store.id));
         for together in self.together(snapshot, settings, &spans, cashiers) {
             if let Some(span) = spans.get(together.first) {
-                Planner { query: self, together: &together, span, plan: &mut plan }.plan();
+                Planner { query: self, snapshot, together: &together, span, plan: &mut plan }.plan();
             }
         }
         Ok(plan)
@@ -105,7 +93,9 @@ impl Query {
             let only_live = !members.iter().any(|store| has_bills(snapshot, *store));
             let money_by_store =
                 self.by == Some(Breakdown::Store) || Self::differs_by_store(snapshot, settings, &members);
-            found.push(Together { first: index, members, calendar, money_by_store, only_live });
+            let may_sum = settings.contracts.is_empty()
+                && !self.stores.iter().any(|store| has_bills(snapshot, store.id));
+            found.push(Together { first: index, members, calendar, money_by_store, only_live, may_sum });
         }
         found
     }
@@ -161,6 +151,7 @@ fn has_bills(snapshot: &Snapshot, store: StoreId) -> bool {
 /// Plans the pieces of one or several stores.
 struct Planner<'a> {
     query: &'a Query,
+    snapshot: &'a Snapshot,
     together: &'a Together,
     span: &'a Span,
     plan: &'a mut Plan,
@@ -242,17 +233,19 @@ impl Planner<'_> {
         let Some(calendar) = self.together.calendar else { return };
         let several = self.together.members.len() > 1;
         self.plan.hours_unknown |= self.query.filters_finely() || (several && !self.together.only_live);
-        let planned = |level, owner, parts| Planned {
+        let by_bucket = self.by_bucket(side, run, &calendar);
+        let planned = |(level, owner, parts)| Planned {
             wanted: Wanted { level, owner, first: run.first, last: run.last },
             store: self.first_store(),
             calendar: Some(calendar),
             own: run.range,
             side: Some(side),
             parts,
+            told: Told::Apart,
         };
-        let mut pieces = Vec::new();
+        let mut taken = Vec::new();
         if let [store] = self.together.members[..] {
-            pieces.push(planned(Level::Days, store.into(), Parts::FIGURES));
+            taken.push((Level::Days, store.into(), Parts::FIGURES));
         } else {
             let by_store = self.query.by == Some(Breakdown::Store);
             let ranked = Parts {
@@ -270,12 +263,24 @@ impl Planner<'_> {
                 profile: self.together.only_live,
                 ..Parts::FIGURES
             };
-            pieces.push(planned(Level::AllDays, calendar.owner(), rest));
+            taken.push((Level::AllDays, calendar.owner(), rest));
             if ranked != Parts::NONE {
-                pieces.push(planned(Level::Stores, calendar.owner(), ranked));
+                taken.push((Level::Stores, calendar.owner(), ranked));
             }
         }
+        let mut pieces = Vec::new();
+        for of in taken.into_iter().map(planned) {
+            pieces.extend(by_bucket.iter().map(|stretch| of.only(*stretch, self.snapshot)));
+        }
         self.plan.pieces.append(&mut pieces);
+    }
+
+    /// The days of a run, those of one bucket together.
+    fn by_bucket(&self, side: Side, run: Run, calendar: &Calendar) -> Vec<Stretch> {
+        if !self.together.may_sum {
+            return vec![Stretch { first: run.first, last: run.last, together: false }];
+        }
+        stretches(run.first, run.last, |day| whole_place(self.span, calendar.range(day)?, Some(side)))
     }
 
     fn slots(&mut self, side: Side, own: Range) {
@@ -287,6 +292,7 @@ impl Planner<'_> {
             own,
             side: Some(side),
             parts,
+            told: Told::Apart,
         };
         let mut pieces = Vec::new();
         match (&self.together.members[..], self.together.calendar) {
@@ -335,58 +341,20 @@ impl Planner<'_> {
                 (_, Some(calendar)) => (Level::AllHours, calendar.owner()),
                 (_, None) => continue,
             };
-            self.plan.pieces.push(Planned {
+            let of = Planned {
                 wanted: Wanted { level, owner, first: days.0, last: days.1 },
                 store: store.id,
                 calendar: self.together.calendar.filter(|_| run.whole),
                 own: run.range,
                 side: None,
                 parts: Parts::AGES,
-            });
+                told: Told::Apart,
+            };
+            // The first and the last day may be of interest only in part.
+            let inner = |day: NaiveDate| run.whole && first < day && day < today;
+            let weeks = stretches(days.0, days.1, |day| inner(day).then(|| day.iso_week()));
+            self.plan.pieces.extend(weeks.iter().map(|stretch| of.only(*stretch, self.snapshot)));
         }
-    }
-}
-
-impl Plan {
-    /// The blocks to fetch.
-    pub fn wanted(&self) -> Vec<Wanted> {
-        let mut wanted: Vec<_> = self.pieces.iter().map(|piece| piece.wanted).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted
-    }
-
-    /// The view, from the fetched blocks.
-    pub fn view(&self, snapshot: &Snapshot, blocks: &Blocks) -> View {
-        let mut view =
-            View { only_live: self.only_live, hours_unknown: self.hours_unknown, ..View::default() };
-        for planned in &self.pieces {
-            let Wanted { level, owner, first, last } = planned.wanted;
-            for (day, block) in blocks.days(level, owner, first, last) {
-                let time = match &planned.calendar {
-                    None => PieceTime::Slots(planned.own),
-                    Some(calendar) => match calendar.range(day) {
-                        Some(range) => PieceTime::Whole(range),
-                        None => continue,
-                    },
-                };
-                view.pieces.push(Piece {
-                    store: planned.store,
-                    group: Word::NONE,
-                    day,
-                    time,
-                    side: planned.side,
-                    parts: planned.parts,
-                    cells: Cells::Packed(block.clone()),
-                });
-            }
-        }
-        for store in &self.stores {
-            if let Some((first, _)) = snapshot.days_with_data(*store) {
-                view.first_day.insert(*store, first);
-            }
-        }
-        view
     }
 }
 

@@ -129,7 +129,7 @@ fn places(span: &Span, piece: &Piece) -> Option<Places> {
 }
 
 /// Where a whole business day lies: all of it at one place, or it would not have been taken as a whole.
-fn whole_place(span: &Span, own: Range, side: Option<Side>) -> Option<Place> {
+pub(super) fn whole_place(span: &Span, own: Range, side: Option<Side>) -> Option<Place> {
     let bucket = |edges: &[Instant]| edges.partition_point(|edge| *edge <= own.from).saturating_sub(1);
     let earlier = span.before.as_ref().filter(|before| before.range.contains(own.from));
     if let Some(before) = earlier.filter(|_| side != Some(Side::Now)) {

@@ -363,7 +363,7 @@ async fn a_scan_of_the_rows_equals_the_rollups_and_a_filter_takes_part_of_them()
     let view = tillwatch::analytics::scan_view(&line.lake, &snapshot, &scan).unwrap();
     let made = |piece: &Piece| match &piece.cells {
         Cells::Made(block) => ((piece.store, piece.day), (**block).clone()),
-        Cells::Packed(_) => panic!("a scan makes its cells"),
+        Cells::Packed(_) | Cells::Summed(_) => panic!("a scan makes its cells"),
     };
     let scanned: Changes = view.pieces.iter().map(made).collect();
     assert_eq!(scanned, line.rollups().await);
