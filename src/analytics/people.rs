@@ -73,8 +73,9 @@ const EVENT_COLUMNS: [&str; 6] = ["witness", "test", "store", "time_ms", "sessio
 pub fn customer_counts(lake: &Lake, snapshot: &Snapshot, scan: &Scan) -> Result<CustomerCounts, LakeError> {
     let mut payments: HashMap<String, i64> = HashMap::new();
     let mut counts = CustomerCounts::default();
+    let stores = stores_of(scan).into_iter().collect();
     for (stream, file) in files_of(snapshot, scan, &[Stream::Transactions]) {
-        let rows = lake.read(&file, Some(&CUSTOMER_COLUMNS))?;
+        let rows = lake.read_stores(&file, Some(&CUSTOMER_COLUMNS), &stores)?;
         let rows = filter_rows(&rows, &scan.filter, &stores_of(scan), stream)?;
         for customer in paying_rows(&rows, &scan.ranges)? {
             match customer {
@@ -122,8 +123,9 @@ fn inside(ranges: &[(StoreId, Range)], store: Option<i64>, at: Instant) -> bool 
 /// The first file that cannot be read.
 pub fn funnel_counts(lake: &Lake, snapshot: &Snapshot, scan: &Scan) -> Result<FunnelCounts, LakeError> {
     let mut sessions: HashMap<(i64, String), u16> = HashMap::new();
+    let stores = stores_of(scan).into_iter().collect();
     for (_, file) in files_of(snapshot, scan, &[Stream::CheckoutEvents]) {
-        add_sessions(&mut sessions, &lake.read(&file, Some(&EVENT_COLUMNS))?, &scan.ranges)?;
+        add_sessions(&mut sessions, &lake.read_stores(&file, Some(&EVENT_COLUMNS), &stores)?, &scan.ranges)?;
     }
     let count = |test: &dyn Fn(u16) -> bool| {
         i64::try_from(sessions.values().filter(|steps| test(**steps)).count()).unwrap_or(i64::MAX)

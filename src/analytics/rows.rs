@@ -150,8 +150,9 @@ pub fn list_transactions(
 ) -> Result<TransactionPage, LakeError> {
     let mut page = TransactionPage::default();
     let mut lines = Vec::new();
+    let stores = stores_of(scan).into_iter().collect();
     for (stream, file) in files_of(snapshot, scan, &[Stream::Transactions]) {
-        let rows = lake.read(&file, Some(&LINE_COLUMNS))?;
+        let rows = lake.read_stores(&file, Some(&LINE_COLUMNS), &stores)?;
         let rows = filter_rows(&rows, &scan.filter, &stores_of(scan), stream)?;
         for line in transaction_lines(&rows)? {
             let wanted = inside(&scan.ranges, &line)

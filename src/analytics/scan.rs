@@ -1,6 +1,6 @@
 //! From rows where no rollup holds the answer: the same cells, made from those rows only that a filter takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -155,10 +155,11 @@ const LEDGER_COLUMNS: [&str; 21] = [
 pub fn scan_view(lake: &Lake, snapshot: &Snapshot, scan: &Scan) -> Result<View, LakeError> {
     let mut groups: BTreeMap<Word, Changes> = BTreeMap::new();
     let mut intents: BTreeMap<Word, Vec<super::Attempt>> = BTreeMap::new();
+    let stores: BTreeSet<StoreId> = stores_of(scan).into_iter().collect();
     for (stream, file) in files_of(snapshot, scan, &[Stream::Transactions, Stream::LedgerLines]) {
         let columns: &[&str] =
             if stream == Stream::Transactions { &TRANSACTION_COLUMNS } else { &LEDGER_COLUMNS };
-        let rows = lake.read(&file, Some(columns))?;
+        let rows = lake.read_stores(&file, Some(columns), &stores)?;
         for (group, rows) in taken(&rows, scan, stream)? {
             let changes = groups.entry(group).or_default();
             if stream == Stream::Transactions {

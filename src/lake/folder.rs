@@ -62,7 +62,7 @@ impl LakeError {
         }
     }
 
-    fn of_file(file: &LakeFile, source: io::Error) -> Self {
+    pub(super) fn of_file(file: &LakeFile, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::NotFound {
             return Self::Missing(file.path.clone());
         }
@@ -276,6 +276,11 @@ impl Lake {
         Ok(bytes)
     }
 
+    /// True when this process compared the file's hash and the file was not changed since.
+    pub(super) fn trusts(&self, file: &LakeFile, stamp: Stamp) -> bool {
+        stamp.size() == file.size_bytes && self.trust.covers(file, stamp)
+    }
+
     fn compare(&self, file: &LakeFile, found: &blake3::Hash, stamp: Stamp) -> Result<(), LakeError> {
         let found = found.to_hex().to_string();
         if found != file.blake3 && !self.sabotage.breaks(Promise::HashCompared) {
@@ -300,7 +305,7 @@ impl Lake {
         }
     }
 
-    fn suspect(&self, file: &LakeFile, error: &LakeError) {
+    pub(super) fn suspect(&self, file: &LakeFile, error: &LakeError) {
         if error.is_lost_file() {
             self.trust.note_lost(file);
         }

@@ -9,6 +9,7 @@ mod file;
 mod filter;
 mod folder;
 mod forget;
+mod pruned;
 mod recover;
 mod supersede;
 mod superseded;

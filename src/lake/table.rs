@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use chrono::NaiveDate;
+use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::read::ParquetReader;
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{
@@ -257,14 +258,14 @@ impl Table for Frame {
     }
 
     fn decode(bytes: &[u8], columns: Option<&[&str]>) -> Result<Self, FrameError> {
-        decode_slice(bytes, columns, None).map(Self)
+        decode_slice(Cursor::new(bytes), columns, None).map(Self)
     }
 
     fn decode_rows(bytes: &[u8], columns: Option<&[&str]>, places: &[usize]) -> Result<Self, FrameError> {
         let mut parts = Vec::new();
         for part in places.chunk_by(|a, b| a / ROW_GROUP_ROWS == b / ROW_GROUP_ROWS) {
             let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
-            let rows = Self(decode_slice(bytes, columns, Some((*first, last - first + 1)))?);
+            let rows = Self(decode_slice(Cursor::new(bytes), columns, Some((*first, last - first + 1)))?);
             if rows.height() == part.len() {
                 parts.push(rows);
                 continue;
@@ -274,18 +275,19 @@ impl Table for Frame {
         }
         match Self::concat(parts)? {
             Some(rows) => Ok(rows),
-            None => Ok(Self(decode_slice(bytes, columns, Some((0, 0)))?)),
+            None => Ok(Self(decode_slice(Cursor::new(bytes), columns, Some((0, 0)))?)),
         }
     }
 }
 
-fn decode_slice(
-    bytes: &[u8],
+/// Some columns of some rows (first and number) of a Parquet file; row groups without one of them are not decoded.
+pub(super) fn decode_slice<R: MmapBytesReader>(
+    file: R,
     columns: Option<&[&str]>,
     slice: Option<(usize, usize)>,
 ) -> Result<DataFrame, FrameError> {
     let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-    Ok(ParquetReader::new(Cursor::new(bytes)).with_columns(columns).with_slice(slice).finish()?)
+    Ok(ParquetReader::new(file).with_columns(columns).with_slice(slice).finish()?)
 }
 
 #[cfg(test)]
