@@ -203,11 +203,19 @@ impl Import {
         let reading =
             Reading { request: self.request.clone(), sha256: self.sha256.clone(), pseudonyms, send };
         let reader = tokio::task::spawn_blocking(move || reading.run());
-        let taken = self.take_in(intake, database, receive, progress).await;
-        let (mut findings, outcome) = reader.await?;
+        let mut rows = 0;
+        let taken = self.take_in(intake, database, receive, progress, &mut rows).await;
+        let (mut findings, outcome) = match reader.await {
+            Ok(read) => read,
+            Err(died) => {
+                let findings = ImportFindings { rows, ..ImportFindings::default() };
+                database.finish_import(self.id, ImportState::Failed, &findings, self.request.now).await?;
+                return Err(died.into());
+            }
+        };
         let state = match (&taken, outcome) {
-            (Ok(_), Ok(())) => ImportState::Done,
-            (Ok(_), Err(SpoolError::Refused(refusal))) => {
+            (Ok(()), Ok(())) => ImportState::Done,
+            (Ok(()), Err(SpoolError::Refused(refusal))) => {
                 refusal.code().clone_into(&mut findings.code);
                 findings.sentence_en = refusal.sentence_en();
                 findings.sentence_zh = refusal.sentence_zh();
@@ -215,22 +223,24 @@ impl Import {
             }
             (Err(_), _) | (_, Err(SpoolError::Io(_))) => ImportState::Failed,
         };
-        findings.rows = *taken.as_ref().unwrap_or(&0);
+        // What was taken in before something failed is there, and counted.
+        findings.rows = rows;
         database.finish_import(self.id, state, &findings, self.request.now).await?;
         taken?;
         database.import(self.id).await?.ok_or(ImportError::Lost(self.id))
     }
 
-    /// Makes durable what the reading thread sends; returns the number of records.
+    /// Makes durable what the reading thread sends, and counts it in `rows`, also when it ends with an error.
     async fn take_in(
         &self,
         intake: &Intake,
         database: &Database,
         mut receive: mpsc::Receiver<Message>,
         progress: impl Fn(Progress) + Send,
-    ) -> Result<i64, ImportError> {
+        rows: &mut i64,
+    ) -> Result<(), ImportError> {
         let feed = Word::of("import");
-        let (mut rows, mut length) = (0, 0);
+        let mut length = 0;
         while let Some(message) = receive.recv().await {
             let (position, accepted) = match message {
                 Message::Length(bytes) => {
@@ -249,14 +259,14 @@ impl Import {
                 }
             };
             let count = i64::try_from(accepted.rows).unwrap_or(i64::MAX);
-            rows += count;
+            *rows += count;
             let ppm = ppm_of(position, length);
             if let Some(seq) = accepted.inbox_seq {
                 database.add_import_batch(self.id, seq, count, ppm).await?;
             }
-            progress(Progress { ppm, rows });
+            progress(Progress { ppm, rows: *rows });
         }
-        Ok(rows)
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::Instant;
 
-use super::statement::statement;
+use super::statement::{statement, statement_per_engine};
 use super::{Database, StoreError, sqlite};
 
 impl Database {
@@ -46,10 +46,13 @@ impl Database {
     /// Takes a text out of every line that was rejected.
     pub async fn erase_from_rejected_rows(&self, text: &str) -> Result<u64, StoreError> {
         let mut write = self.begin_write().await?;
-        let erased = statement(include_str!("sql/erase_from_rejected_rows.sql"))
-            .bind(text)
-            .execute(write.connection())
-            .await?;
+        let erased = statement_per_engine(
+            include_str!("sql/erase_from_rejected_rows.sql"),
+            include_str!("sql/erase_from_rejected_rows.postgres.sql"),
+        )
+        .bind(text)
+        .execute(write.connection())
+        .await?;
         write.commit().await?;
         Ok(erased)
     }

@@ -57,6 +57,7 @@ pub struct Parcel {
 #[derive(Debug)]
 struct Submission {
     rows: Incoming,
+    bytes: usize,
     received_at: Instant,
     answer: Option<KeptAnswer>,
     done: oneshot::Sender<Result<i64, Refused>>,
@@ -103,7 +104,7 @@ impl InboxWriter {
         let load = Load { rows: rows.len(), bytes };
         let share = self.queue.take(sender, load).ok_or(Refused::QueueFull)?;
         let (done, committed) = oneshot::channel();
-        let submission = Submission { rows, received_at, answer, done, share };
+        let submission = Submission { rows, bytes, received_at, answer, done, share };
         self.sender.send(submission).map_err(|_| Refused::Stopping)?;
         if self.sabotage.breaks(Promise::CommitBeforeAnswer) {
             return Ok(0);
@@ -138,6 +139,9 @@ async fn write_groups(database: Database, mut receiver: mpsc::UnboundedReceiver<
     }
 }
 
+/// Bytes of one group: far below the largest value of either database.
+const GROUP_BYTES_MAX: usize = 64 << 20;
+
 /// Adds what waits, and what is about to come back; returns a submission that did not fit any more.
 async fn gather(
     receiver: &mut mpsc::UnboundedReceiver<Submission>,
@@ -145,6 +149,7 @@ async fn gather(
     pace: &mut Pace,
 ) -> Option<Submission> {
     let mut rows: usize = group.iter().map(|submission| submission.rows.len()).sum();
+    let mut bytes: usize = group.iter().map(|submission| submission.bytes).sum();
     let deadline = Moment::now() + pace.patience();
     let waiting = group.len() + receiver.len();
     while group.len() < GROUP_SUBMISSIONS_MAX {
@@ -156,10 +161,11 @@ async fn gather(
                 Ok(None) | Err(_) => break,
             },
         };
-        if rows + next.rows.len() > BATCH_ROWS_MAX {
+        if rows + next.rows.len() > BATCH_ROWS_MAX || bytes + next.bytes > GROUP_BYTES_MAX {
             return Some(next);
         }
         rows += next.rows.len();
+        bytes += next.bytes;
         group.push(next);
     }
     pace.gathered(waiting, group.len());

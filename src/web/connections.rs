@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::door::network_of;
+
 /// Connections of one network address at a time. This machine and trusted proxies may have any number.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 256;
 
@@ -51,6 +53,7 @@ impl Connections {
         if is_exempt {
             return OpenConnection { connections: Arc::clone(inner), address: None, is_beyond: false };
         }
+        let address = network_of(address);
         let mut open = inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_default();
         *count += 1;

@@ -1,53 +1,70 @@
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 
-use calamine::{Reader, open_workbook_auto_from_rs};
+use calamine::{Reader, Xlsx};
 
 use super::recognise::{HEAD_LINES_MAX, recognise};
 use super::refusal::Refusal;
 
 /// A workbook of a statement is small; larger ones are refused unread.
 const WORKBOOK_BYTES_MAX: u64 = 8 << 20;
-/// The unpacked parts of a workbook that is opened at all.
+/// Its parts, unpacked, all together.
 const PARTS_BYTES_MAX: u64 = 64 << 20;
+const PARTS_MAX: usize = 1_000;
+/// Cells that are looked at: the head of a statement has some tens.
+const HEAD_CELLS_MAX: usize = 4_096;
 
 /// Why a workbook is not taken: it is a shopper's statement, or simply a workbook.
 pub fn refusal(mut file: File) -> Refusal {
-    let small = file.metadata().is_ok_and(|about| about.len() <= WORKBOOK_BYTES_MAX);
-    if !small || !parts_are_small(&file) || file.rewind().is_err() {
+    if file.rewind().is_err() {
         return Refusal::Workbook;
     }
     let mut bytes = Vec::new();
-    if file.read_to_end(&mut bytes).is_err() {
+    let read = file.take(WORKBOOK_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let is_small = read.is_ok_and(|read| u64::try_from(read).is_ok_and(|read| read <= WORKBOOK_BYTES_MAX));
+    if !is_small || !parts_are_small(&bytes) {
         return Refusal::Workbook;
     }
-    let Ok(mut book) = open_workbook_auto_from_rs(std::io::Cursor::new(bytes)) else {
-        return Refusal::Workbook;
-    };
-    let Some(Ok(sheet)) = book.worksheet_range_at(0) else { return Refusal::Workbook };
-    let lines: Vec<String> = sheet
-        .rows()
-        .take(HEAD_LINES_MAX)
-        .map(|row| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
-        .collect();
-    match recognise(&lines) {
-        Err(consumer @ Refusal::Consumer(_)) => consumer,
+    match head(&bytes).map(|lines| recognise(&lines)) {
+        Some(Err(consumer @ Refusal::Consumer(_))) => consumer,
         _ => Refusal::Workbook,
     }
 }
 
-/// True when the directory of the archive promises little; old binary workbooks are not compressed.
-fn parts_are_small(file: &File) -> bool {
-    let Ok(copy) = file.try_clone() else { return false };
-    let Ok(mut archive) = zip::ZipArchive::new(BufReader::new(copy)) else { return true };
-    let mut total = 0_u64;
+/// The first lines of the first sheet, cell by cell: a sheet may claim more cells than memory holds.
+fn head(bytes: &[u8]) -> Option<Vec<String>> {
+    let mut book = Xlsx::new(Cursor::new(bytes)).ok()?;
+    let sheet = book.sheet_names().first()?.clone();
+    let mut cells = book.worksheet_cells_reader(&sheet).ok()?;
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    for _ in 0..HEAD_CELLS_MAX {
+        let Some(cell) = cells.next_cell().ok()? else { break };
+        let row = usize::try_from(cell.get_position().0).ok()?;
+        if row >= HEAD_LINES_MAX {
+            break;
+        }
+        if lines.len() <= row {
+            lines.resize_with(row + 1, Vec::new);
+        }
+        lines.get_mut(row)?.push(calamine::Data::from(cell.get_value().clone()).to_string());
+    }
+    Some(lines.iter().map(|cells| cells.join(",")).collect())
+}
+
+/// True when the parts are few and small. What an archive says of their size is not believed: they are unpacked, and
+/// thrown away.
+fn parts_are_small(bytes: &[u8]) -> bool {
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return false };
+    if archive.len() > PARTS_MAX {
+        return false;
+    }
+    let mut left = PARTS_BYTES_MAX;
     for place in 0..archive.len() {
-        let Ok(entry) = archive.by_index_raw(place) else { return false };
-        total = total.saturating_add(entry.size());
-        // A bomb lies about its size, but not about how much it holds packed.
-        if entry.size() / 200 > entry.compressed_size().max(1 << 16) {
-            return false;
+        let Ok(part) = archive.by_index(place) else { return false };
+        match io::copy(&mut part.take(left + 1), &mut io::sink()) {
+            Ok(read) if read <= left => left -= read,
+            _ => return false,
         }
     }
-    total <= PARTS_BYTES_MAX
+    true
 }

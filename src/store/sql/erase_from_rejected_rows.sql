@@ -1,1 +1,1 @@
-update rejected_row set raw = null where raw like '%' || cast($1 as text) || '%'
+update rejected_row set raw = null where instr(raw, $1) > 0

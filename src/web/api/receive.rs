@@ -20,6 +20,8 @@ use crate::web::{AppState, WebError};
 const JUDGED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
 /// Rows from which on a body is worth a batch of its own; fewer are encoded together with those of others.
 const ENCODED_ROWS_MIN: usize = 256;
+/// The same from so many bytes on, however few the rows: what waits in the queue is then counted as large as it is.
+const ENCODED_BYTES_MIN: usize = 256 << 10;
 /// The name of this way in, as accounts name their source of record.
 const FEED: &str = "api";
 /// Refused rows that are named in the log, one line a batch.
@@ -163,7 +165,8 @@ fn judge_rows<R: ApiRecord>(
 ) -> Result<Judged<R>, WebError> {
     let rows = find_rows(&body.bytes, body.format).map_err(unreadable)?;
     // Never on an actix worker: Polars may block.
-    if rows.len() >= ENCODED_ROWS_MIN && body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
+    let is_large = rows.len() >= ENCODED_ROWS_MIN || body.bytes.len() >= ENCODED_BYTES_MIN;
+    if is_large && body.bytes.len() > JUDGED_IN_PLACE_BYTES_MAX {
         let encoded = intake.encode::<R>(Word::of(FEED), &rows, context);
         if let Some((encoded, errors)) = encoded.map_err(|error| WebError::Internal(error.into()))? {
             return Ok(Judged::Encoded(encoded, errors));

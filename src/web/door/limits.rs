@@ -63,7 +63,7 @@ fn tidy<K: std::hash::Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
 }
 
 /// One customer of a provider has a whole /64 of IPv6.
-fn network_of(ip: IpAddr) -> IpAddr {
+pub(in crate::web) fn network_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(ip) => {

@@ -14,6 +14,7 @@ mod viewer;
 
 pub use api_key::{ApiKey, IngestKey, KeyText, ReadKey};
 pub use forgery::{client_ip, same_origin};
+pub(in crate::web) use limits::network_of;
 pub use limits::{LOGINS_PER_ACCOUNT_MAX, LOGINS_PER_IP_MAX};
 pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordError, Passwords};
 pub use random::{NoRandom, random_bytes, random_hex};
