@@ -153,10 +153,12 @@ impl SnapshotCell {
         Arc::clone(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// Replaces the snapshot, unless a newer one is there already.
-    pub fn publish(&self, snapshot: Snapshot) {
+    /// Replaces the snapshot, unless a newer one is there already. What is in memory stays there.
+    pub fn publish(&self, mut snapshot: Snapshot) {
         let mut present = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if snapshot.version >= present.version {
+            snapshot.cache = Arc::clone(&present.cache);
+            snapshot.sums = Arc::clone(&present.sums);
             *present = Arc::new(snapshot);
         }
     }

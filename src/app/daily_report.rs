@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{Days, NaiveDate, TimeDelta};
 
+use crate::analytics::Snapshot;
 use crate::domain::{Instant, Store, business_day_of, day_range};
-use crate::jobs::{Job, JobContext, JobReport, wecom};
+use crate::jobs::{Job, JobContext, JobReport, fresh_blocks, wecom};
 use crate::reports::{self, OverviewSection, Period, Query, Settings, Subject};
 use crate::store::{Channel, Outgoing};
 use crate::web::numbers;
@@ -80,13 +81,13 @@ async fn report_text(
     let period = Period::Custom { first: day, last: day };
     let query = Query::new(vec![store.clone()], period, context.clock.now());
     debug_assert!(!query.needs_rows(Subject::Money), "a day without filters is answered by rollups");
-    let snapshot = context.snapshots.current();
-    let plan = query.plan(&snapshot, settings, false).context("finding the day")?;
-    let blocks = context
-        .database
-        .fetch_blocks(&snapshot, &plan.wanted())
-        .await
-        .context("reading the day's rollups")?;
+    let plan = |snapshot: &Snapshot| {
+        let plan = query.plan(snapshot, settings, false).context("finding the day")?;
+        let wanted = plan.wanted();
+        Ok::<_, anyhow::Error>((plan, wanted))
+    };
+    let read = fresh_blocks(&context.database, &context.snapshots, plan).await;
+    let (snapshot, plan, blocks) = read.context("reading the day's rollups")?;
     let view = plan.view(&snapshot, &blocks);
     let overview = reports::overview(&view, settings, &query).context("working the day out")?;
     let title = language.t_with(

@@ -14,9 +14,10 @@ use crate::alerts::{
 use crate::analytics::{Blocks, Snapshot};
 use crate::domain::{Instant, Range, Store, StoreId, Word};
 use crate::intake::Intake;
-use crate::store::{Channel, Outgoing, TaskRun};
+use crate::store::{Channel, Outgoing, StoreError, TaskRun};
 use crate::telemetry::{AlertCount, Metrics, RunResult};
 
+use super::fresh::fresh_blocks;
 use super::runner::{Job, JobContext, JobReport};
 use super::wecom;
 
@@ -99,10 +100,10 @@ impl Job for EvaluateAlerts {
         let timer = std::time::Instant::now();
         let round = Arc::new(round);
         let inputs = {
-            let (round, snapshot) = (Arc::clone(&round), context.snapshots.current());
-            let wanted = alerts::blocks_wanted(&round.sources, round.now);
-            let blocks =
-                context.database.fetch_blocks(&snapshot, &wanted).await.context("reading the rollups")?;
+            let round = Arc::clone(&round);
+            let wanted = |_: &Snapshot| Ok(((), alerts::blocks_wanted(&round.sources, round.now)));
+            let read = fresh_blocks::<_, StoreError>(&context.database, &context.snapshots, wanted).await;
+            let (snapshot, (), blocks) = read.context("reading the rollups")?;
             tokio::task::spawn_blocking(move || round.gather(&snapshot, &blocks))
                 .await
                 .context("the thread that gathers died")?

@@ -18,9 +18,9 @@ use super::respond;
 use super::state::AppState;
 use crate::analytics::{Detail, Snapshot, View, scan_view};
 use crate::domain::{Instant, Range, Store, Word};
+use crate::jobs::fresh_blocks;
 use crate::lake::Lake;
 use crate::reports::{Query, Settings, Subject};
-use crate::store::StoreError;
 
 /// One request for a report, with everything its answer is made from.
 #[derive(Clone)]
@@ -209,9 +209,6 @@ fn partial_days(query: &Query, filters: &Filters, snapshot: &Snapshot) -> Vec<Na
     days
 }
 
-/// How often a page takes a newer snapshot when a fold replaces blocks while it reads them.
-const TRIES_MAX: usize = 5;
-
 /// One snapshot, and the rollups of it that answer a query.
 async fn rollups_of(
     state: &AppState,
@@ -219,22 +216,16 @@ async fn rollups_of(
     settings: &Settings,
     cashiers: bool,
 ) -> Result<(Arc<Snapshot>, View), WebError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let snapshot = state.snapshots.current();
+    let plan = |snapshot: &Snapshot| {
         let plan = query
-            .plan(&snapshot, settings, cashiers)
+            .plan(snapshot, settings, cashiers)
             .map_err(|error| WebError::Internal(anyhow::Error::new(error).context("planning a report")))?;
-        match state.database.fetch_blocks(&snapshot, &plan.wanted()).await {
-            Ok(blocks) => {
-                let view = plan.view(&snapshot, &blocks);
-                return Ok((snapshot, view));
-            }
-            Err(StoreError::Conflict(_)) if tries < TRIES_MAX => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+        let wanted = plan.wanted();
+        Ok::<_, WebError>((plan, wanted))
+    };
+    let (snapshot, plan, blocks) = fresh_blocks(&state.database, &state.snapshots, plan).await?;
+    let view = plan.view(&snapshot, &blocks);
+    Ok((snapshot, view))
 }
 
 /// True when money of several currencies is in the rollups asked for: amounts then carry their code.
