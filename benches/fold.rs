@@ -17,6 +17,10 @@ use tillwatch::lake::{FileSet, FilterCache, Frame, Lake, Rows, StreamRecord, Tab
 use tillwatch::store::{Database, FoldCommit, InboxBatch, StoreDraft};
 use tillwatch::telemetry::Metrics;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rows in the day that the ratio is taken against.
 const FEW_ROWS: u64 = 1_000_000;
 /// Rows in the other day, unless the command says otherwise.

@@ -18,6 +18,10 @@ use tillwatch::domain::{Clock, SystemClock};
 use tillwatch::telemetry::LogFormat;
 use tillwatch::web::AppState;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DAYS: u64 = 90;
 const SEED: u64 = 1;
 /// Requests a page, unless the command says otherwise.

@@ -13,6 +13,8 @@ import time
 import duckdb
 
 HOUR, DAY = 3_600_000, 86_400_000
+# Questions that rollups answer; what follows goes to the rows.
+TWELVE = 12
 # Shanghai is eight hours ahead all year.
 CREATED = f"(created_ms + 8 * {HOUR})"
 CASH = f"(coalesce(completed_ms, created_ms) + 8 * {HOUR})"
@@ -45,7 +47,7 @@ def overview(where):
     ]
 
 
-def questions(third_store):
+def questions(third_store, hundredth_store):
     return [
         [f"""select {day(CREATED)} || ' ' || status, count(*) from rows
             where kind = 'payment' and {WITHIN_CREATED} group by 1"""],
@@ -68,6 +70,9 @@ def questions(third_store):
         [f"""select printf('store-%03d', store), count(*), sum(amount) from rows where {PAID}
             group by 1 order by 3 desc limit 20"""],
         overview(""),
+        [f"""select 'all', count(*), coalesce(sum(amount), 0) from (select unnest(item_category) as category,
+            unnest(item_line_amount) as amount from rows where {PAID} and store = {hundredth_store} and operator = 'c1'
+            and method = 'alipay') where category = 'category-03'"""],
     ]
 
 
@@ -82,11 +87,11 @@ def main():
     files = folder / "lake" / "stream=transactions" / "**" / "*.parquet"
     database.execute(f"create view rows as select * from read_parquet('{files}', hive_partitioning = false)")
     answers = json.loads((folder / "answers.json").read_text())
-    third = database.execute("select distinct store from rows order by 1").fetchall()[2][0]
+    stores = [row[0] for row in database.execute("select distinct store from rows order by 1").fetchall()]
     ours_all = theirs_all = 0.0
     wrong = 0
     print(f"{'question':<32} {'DuckDB ms':>10} {'ours ms':>9} {'times':>8}")
-    for number, (answer, statements) in enumerate(zip(answers, questions(third), strict=True)):
+    for number, (answer, statements) in enumerate(zip(answers, questions(stores[2], stores[99]), strict=True)):
         begin = time.perf_counter()
         rows = [row for statement in statements for row in database.execute(statement).fetchall()]
         theirs = (time.perf_counter() - begin) * 1000
@@ -97,7 +102,8 @@ def main():
         tolerance = 0.01 if number in (4, 6) else 0
         same = found.keys() == expected.keys() and all(close(found[k], expected[k], tolerance) for k in expected)
         wrong += not same
-        ours_all, theirs_all = ours_all + answer["ms"], theirs_all + theirs
+        if number < TWELVE:
+            ours_all, theirs_all = ours_all + answer["ms"], theirs_all + theirs
         verdict = "" if same else "  DIFFERS"
         print(f"{answer['question']:<32} {theirs:>10.1f} {answer['ms']:>9.2f} {theirs / answer['ms']:>8.0f}{verdict}")
         if not same:

@@ -7,10 +7,11 @@ use anyhow::Context;
 use chrono::{Datelike, Days, Months, NaiveDate};
 use tillwatch::analytics::{
     Calendar, Detail, Feed, Level, MoneyKind, Piece, PieceTime, Side, Sketch, Snapshot, Summed, View, Wanted,
-    bucket_middle_ms,
+    bucket_middle_ms, scan_view,
 };
 use tillwatch::domain::{Instant, Status, Store, Word};
-use tillwatch::reports::{self, Breakdown, Compare, Period, Query, Settings};
+use tillwatch::lake::Lake;
+use tillwatch::reports::{self, Breakdown, Compare, Period, Query, Selection, Settings};
 use tillwatch::store::Database;
 
 /// An answer: by the words of a row, its numbers.
@@ -64,6 +65,23 @@ impl World<'_> {
             all.append(&mut answer(&self.view(&query).await?, &query));
         }
         Ok(all)
+    }
+
+    /// Sales of the hundredth store by one cashier, category and method: count of lines and amount.
+    pub fn rows_of_one_store(&self, lake: &Lake) -> anyhow::Result<(i64, i128)> {
+        let mut query = self.query(None);
+        query.stores = self.stores.get(99..100).context("a hundred stores")?.to_vec();
+        let only = |word: &str| Selection::Only(vec![Word::of(word)]);
+        query.filter.operator = only("c1");
+        query.filter.category = only("category-03");
+        query.filter.method = only("alipay");
+        let view = scan_view(lake, &self.snapshot, &query.scan()?)?;
+        let report = reports::categories(&view, &Settings::default(), &query)?;
+        let rows = report.sections.iter().flat_map(|section| &section.rows);
+        Ok(rows.fold((0, 0), |(lines, amount), row| {
+            let sums = &row.figures.value.sums;
+            (lines + sums.lines, amount + sums.amount)
+        }))
     }
 
     async fn view(&self, query: &Query) -> anyhow::Result<View> {

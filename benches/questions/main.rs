@@ -20,6 +20,10 @@ use tillwatch::jobs::rebuild_levels;
 use tillwatch::lake::{FileSet, Lake, LakeFile, Rows, decode_batch, encode_batch, split_by_day};
 use tillwatch::store::{Database, FoldCommit, StoreDraft};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rows of the year, unless the command says otherwise.
 const ROWS: u64 = 200_000;
 /// How often each question is asked; the median counts.
@@ -96,6 +100,8 @@ async fn measure(folder: &Path, rows: u64) -> anyhow::Result<()> {
         answers.push(serde_json::json!({ "question": name, "ms": median, "answer": answer }));
     }
     println!("{:<32} {first_all:>10.2} {warm_all:>10.2}", "all together");
+    let lake = Lake::open(&folder.join("lake"))?;
+    answers.push(ask_rows(&world, &lake)?);
     let cache = &world.snapshot.cache;
     let (blocks, sums) = (cache.bytes() >> 20, world.snapshot.sums.bytes() >> 20);
     println!(
@@ -105,6 +111,25 @@ async fn measure(folder: &Path, rows: u64) -> anyhow::Result<()> {
     );
     std::fs::write(folder.join("answers.json"), serde_json::to_vec(&answers)?)?;
     Ok(())
+}
+
+/// A question that no rollup answers, over one store's year: asked of the rows, files found right before.
+fn ask_rows(world: &ask::World<'_>, lake: &Lake) -> anyhow::Result<serde_json::Value> {
+    let mut millis = Vec::new();
+    let mut found = (0, 0);
+    for _ in 0..4 {
+        let timer = Instant::now();
+        found = world.rows_of_one_store(lake)?;
+        millis.push(timer.elapsed().as_secs_f64() * 1000.0);
+    }
+    let name = "rows: one store, three filters";
+    let first = millis.remove(0);
+    millis.sort_by(f64::total_cmp);
+    println!("{name:<32} {first:>10.2} {:>10.2}", millis[1]);
+    let answer = [("all", [found.0.to_string(), found.1.to_string()])];
+    Ok(
+        serde_json::json!({ "question": name, "ms": millis[1], "answer": std::collections::BTreeMap::from(answer) }),
+    )
 }
 
 /// Writes the year through the lake's own writer, two days at a time.
