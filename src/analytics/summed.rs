@@ -236,19 +236,23 @@ impl Snapshot {
         Some(Arc::clone(sum))
     }
 
-    /// Keeps the sum of a span, and lets go of others when there is no room.
+    /// Keeps the sum of a span.
     pub fn keep_sum(&self, span: Wanted, sum: Arc<Summed>) {
         let versions = self.versions(span);
         let mut held = self.sums.held();
         held.clock += 1;
         let now = held.clock;
         held.sums.insert(span, (versions, sum, now));
-        held.shrink(SUMS_BYTES_MAX);
+    }
+
+    /// Lets go of sums when they take too much room: they grow while they are asked, so this is done before every view.
+    pub fn trim_sums(&self) {
+        self.sums.held().shrink(SUMS_BYTES_MAX);
     }
 }
 
 impl Held {
-    /// Weighs all again, for they grow while they are asked.
+    /// Lets the longest unused go until so many bytes are left, and weighs all anew for it.
     fn shrink(&mut self, bytes_max: usize) {
         let mut by_age: Vec<(u64, Wanted, usize)> =
             self.sums.iter().map(|(span, (_, sum, used))| (*used, *span, sum.weight())).collect();

@@ -68,6 +68,8 @@ pub struct Parts {
     /// Conversion by scene, which blocks that tell stores apart do not hold.
     pub scenes: bool,
     pub items: bool,
+    /// Basket lines by store, where a report divides by stores.
+    pub items_by_store: bool,
     /// Basket lines by product.
     pub products: bool,
     pub latency: bool,
@@ -82,6 +84,7 @@ impl Parts {
         conversion: false,
         scenes: false,
         items: false,
+        items_by_store: false,
         products: false,
         latency: false,
         profile: false,
@@ -92,6 +95,7 @@ impl Parts {
         conversion: true,
         scenes: true,
         items: true,
+        items_by_store: true,
         products: true,
         latency: true,
         profile: true,

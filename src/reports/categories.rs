@@ -169,7 +169,10 @@ pub fn categories(view: &View, settings: &Settings, query: &Query) -> Result<Cat
     let spans = query.spans()?;
     let mut tally = Tally::new();
     let stores = Stores::of(query);
-    for stop in stops(view, &stores, &spans, |parts| parts.items) {
+    let by_store = query.by == Some(Breakdown::Store);
+    for stop in
+        stops(view, &stores, &spans, |parts| if by_store { parts.items_by_store } else { parts.items })
+    {
         stop.cells.items(query.items_detail(), |of, key, sums| {
             let Some(place) = stop.place(key.slot) else { return };
             if query.takes_item(key) {

@@ -11,7 +11,7 @@
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
 use crate::analytics::{Calendar, Level, Owner, Parts, Side, Snapshot, Wanted};
-use crate::domain::{BusinessDay, DayError, Instant, Range, StoreId, Stream, Word};
+use crate::domain::{BusinessDay, DayError, Instant, Range, Store, StoreId, Stream, Word};
 
 use super::period::{Span, Step};
 use super::query::{Breakdown, MATURITY_LOOKBACK_DAYS, Query, Settings};
@@ -133,8 +133,12 @@ impl Query {
         let alike = |span: &Span| {
             (span.first, span.last, span.range, &span.before) == (own.first, own.last, own.range, &own.before)
         };
+        // A store that has moved to another calendar since is told by itself.
+        let is_member = |of: &Store, store: StoreId, span: &Span| {
+            of.id == store && alike(span) && Calendar::of(of) == calendar
+        };
         let asked =
-            |store: &StoreId| self.stores.iter().zip(spans).any(|(of, span)| of.id == *store && alike(span));
+            |store: &StoreId| self.stores.iter().zip(spans).any(|(of, span)| is_member(of, *store, span));
         members.iter().all(asked).then(|| members.into_iter().collect())
     }
 }
@@ -251,13 +255,13 @@ impl Planner<'_> {
             let ranked = Parts {
                 money: self.together.money_by_store,
                 conversion: by_store,
-                items: by_store,
+                items_by_store: by_store,
                 ..Parts::NONE
             };
             let rest = Parts {
                 money: !ranked.money,
                 conversion: !ranked.conversion,
-                items: !ranked.items,
+                items_by_store: !by_store,
                 // Which feed is counted where there are bills depends on the store: then no hours are better than
                 // wrong ones.
                 profile: self.together.only_live,
@@ -302,13 +306,13 @@ impl Planner<'_> {
                 let ranked = Parts {
                     money: self.together.money_by_store,
                     conversion: by_store,
-                    items: by_store,
+                    items_by_store: by_store,
                     ..Parts::NONE
                 };
                 let rest = Parts {
                     money: !ranked.money,
                     conversion: !ranked.conversion,
-                    items: !ranked.items,
+                    items_by_store: !by_store,
                     ..Parts::FIGURES
                 };
                 pieces.push(planned(Level::AllHours, calendar.owner(), self.first_store(), rest));

@@ -110,6 +110,7 @@ impl Plan {
     pub fn view(&self, snapshot: &Snapshot, blocks: &Blocks) -> View {
         let mut view =
             View { only_live: self.only_live, hours_unknown: self.hours_unknown, ..View::default() };
+        snapshot.trim_sums();
         for planned in &self.pieces {
             view.pieces.append(&mut planned.pieces(snapshot, blocks));
         }

@@ -218,3 +218,23 @@ fn a_year_of_all_stores_comes_from_blocks_of_all_and_the_running_day_from_hours(
     let one = Query { stores: query.stores[1..].to_vec(), ..query };
     assert_eq!(levels(&one), [Level::Days, Level::Hours]);
 }
+
+#[test]
+fn a_store_that_moved_to_another_zone_is_told_once() {
+    let moved = Store { zone: Tz::Asia__Singapore, ..stores()[0].clone() };
+    let two = vec![moved, stores()[1].clone()];
+    // The levels still stand under the calendar that both had.
+    let changes: Changes = [1, 2]
+        .map(|store| ((StoreId(store), day("2026-11-20")), cell(5, [3; 8], 100).2))
+        .into_iter()
+        .collect();
+    let snapshot = snapshot(&changes, &stores());
+    for two in [two.clone(), two.into_iter().rev().collect()] {
+        let query = Query::new(two.clone(), Period::LastDays(30), at(NOW));
+        let plan = query.plan(&snapshot, &Settings::default(), false).unwrap();
+        let (blocks, _) = Blocks::cached(&snapshot, &plan.wanted());
+        let found = overview(&plan.view(&snapshot, &blocks), &Settings::default(), &query).unwrap();
+        let expected = overview(&hours(&changes, &two), &Settings::default(), &query).unwrap();
+        assert_eq!(found.sections[0].ladder.value, expected.sections[0].ladder.value);
+    }
+}
