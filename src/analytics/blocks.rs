@@ -140,6 +140,20 @@ impl LevelChanges {
         written
     }
 
+    /// The sketches of customers that others lack or have otherwise, and those that only the others have, as gone.
+    pub fn unlike_customers(&self, others: &Self) -> Vec<Written> {
+        let keys = self.customers.keys().chain(others.customers.keys());
+        keys.copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter(|key| self.customers.get(key) != others.customers.get(key))
+            .map(|key| {
+                let block = self.customers.get(&key).map(|sketch| Arc::new(Packed::of_sketch(sketch)));
+                Written { key, block }
+            })
+            .collect()
+    }
+
     /// The blocks after this change.
     pub fn applied(self, present: &Blocks) -> Vec<Written> {
         let mut written = Vec::with_capacity(self.blocks.len() + self.stores.len());
@@ -150,6 +164,15 @@ impl LevelChanges {
             let mut block = present.get(&key).map(|block| block.unpack()).unwrap_or_default();
             block.apply(&change);
             let block = (!block.is_empty()).then(|| Arc::new(Packed::of(block)));
+            // Nothing is left of the day: nor is who paid on it.
+            let level = match key.level {
+                Level::Days => Some(Level::Customers),
+                Level::AllDays => Some(Level::AllCustomers),
+                _ => None,
+            };
+            if let Some(level) = level.filter(|_| block.is_none()) {
+                written.push(Written { key: BlockKey { level, ..key }, block: None });
+            }
             written.push(Written { key, block });
         }
         for (key, changes) in self.stores {

@@ -8,7 +8,7 @@ use crate::domain::{FailureClass, Status, StoreId, Word};
 use super::column::{Column, ColumnsWriter};
 use super::rollup::{
     AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, Feed, ItemKey, ItemSums, LatencyKey,
-    MoneyKey, MoneyKind, MoneySums, ProfileKey, Slot, Unit,
+    MoneyKey, MoneyKind, MoneySums, ProfileKey, Slot, Unit, sum_neighbours,
 };
 
 /// Words by their place in the dictionary of a block, which is sorted.
@@ -396,10 +396,8 @@ pub(super) type Owned<C> = Vec<(StoreId, C, <C as Cell>::Sums)>;
 
 /// The cells summed over what `coarse` leaves out, sorted.
 pub(super) fn summed<C: Cell>(cells: &Owned<C>, coarse: impl Fn(&C) -> C) -> Owned<C> {
-    let mut sums: BTreeMap<(StoreId, C), C::Sums> = BTreeMap::new();
-    for (store, key, value) in cells {
-        *sums.entry((*store, coarse(key))).or_default() += *value;
-    }
+    let mut sums: Vec<_> = cells.iter().map(|(store, key, value)| ((*store, coarse(key)), *value)).collect();
+    sum_neighbours(&mut sums);
     sums.into_iter().map(|((store, key), value)| (store, key, value)).collect()
 }
 

@@ -4,6 +4,7 @@
 //! and each is what a sum over [`Level::Hours`] gives.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use chrono_tz::Tz;
@@ -14,7 +15,7 @@ use crate::domain::{
 
 use super::cell::{category_item, coarse_conversion, coarse_money};
 use super::changes::Changes;
-use super::rollup::{AttemptSums, DayBlock, MoneyKey, MoneyKind, Payers, ProfileKey, Slot};
+use super::rollup::{AttemptSums, DayBlock, MoneyKey, MoneyKind, ProfileKey, Slot, add_cells, gathered};
 use super::sketch::Sketch;
 
 /// How coarse a block is. The numbers stand in the database.
@@ -186,16 +187,22 @@ impl LevelChanges {
         let Some(calendar) = calendar else { return };
         self.add_payers(store, calendar, day, &change.payers.0);
         let all = calendar.owner();
-        self.block(Level::AllHours, all, day).apply(&without_cashier(change));
+        add_without_cashier(self.block(Level::AllHours, all, day), change);
         for (business_day, part) in whole_days(calendar, day, change) {
             self.block(Level::Days, store.into(), business_day).apply(&part);
-            self.block(Level::AllDays, all, business_day).apply(&without_cashier(&part));
+            add_without_cashier(self.block(Level::AllDays, all, business_day), &part);
             let ranked = ranked(&part);
             if !ranked.is_empty() {
                 let key = BlockKey { level: Level::Stores, owner: all, day: business_day };
                 self.stores.entry(key).or_default().entry(store).or_default().apply(&ranked);
             }
         }
+    }
+
+    /// The cells of [`Level::Hours`] by store and UTC day.
+    pub fn hours(&self) -> Changes {
+        let hours = self.blocks.iter().filter(|(key, _)| key.level == Level::Hours);
+        hours.map(|(key, block)| ((StoreId(key.owner.0), key.day), block.clone())).collect()
     }
 
     fn add_payers(&mut self, store: StoreId, calendar: &Calendar, day: NaiveDate, payers: &[(Slot, u64)]) {
@@ -221,64 +228,93 @@ impl LevelChanges {
     }
 }
 
-fn without_cashier(change: &DayBlock) -> DayBlock {
-    let mut block = change.clone();
-    block.payers = Payers::default();
-    block.money.clear();
-    for (key, sums) in &change.money {
-        *block.money.entry(MoneyKey { operator: Word::NONE, ..*key }).or_default() += *sums;
-    }
-    block
+fn add_without_cashier(block: &mut DayBlock, change: &DayBlock) {
+    let money = change.money.iter().map(|(key, sums)| (MoneyKey { operator: Word::NONE, ..*key }, *sums));
+    add_cells(&mut block.money, &gathered(money.collect()));
+    add_cells(&mut block.attempts, &change.attempts);
+    add_cells(&mut block.conversion, &change.conversion);
+    add_cells(&mut block.latency, &change.latency);
+    add_cells(&mut block.items, &change.items);
+    add_cells(&mut block.profile, &change.profile);
 }
 
 /// What rankings need of a store's business day.
 fn ranked(part: &DayBlock) -> DayBlock {
-    let mut block = DayBlock::default();
-    for (key, sums) in &part.money {
-        *block.money.entry(coarse_money(key)).or_default() += *sums;
+    fn coarser<K: Copy + Ord, V: Copy + AddAssign>(
+        cells: &BTreeMap<K, V>,
+        coarse: impl Fn(&K) -> K,
+    ) -> BTreeMap<K, V> {
+        gathered(cells.iter().map(|(key, sums)| (coarse(key), *sums)).collect())
     }
-    for (key, sums) in &part.conversion {
-        *block.conversion.entry(coarse_conversion(key)).or_default() += *sums;
+    DayBlock {
+        money: coarser(&part.money, coarse_money),
+        conversion: coarser(&part.conversion, coarse_conversion),
+        items: coarser(&part.items, category_item),
+        ..DayBlock::default()
     }
-    for (key, sums) in &part.items {
-        *block.items.entry(category_item(key)).or_default() += *sums;
-    }
-    block
 }
 
 /// The parts of a UTC day's change by business day, without slot.
 fn whole_days(calendar: &Calendar, day: NaiveDate, change: &DayBlock) -> BTreeMap<BusinessDay, DayBlock> {
     let places = Places::of(calendar, day);
     let mut parts: BTreeMap<BusinessDay, DayBlock> = BTreeMap::new();
+    let (mut money, mut profile) = (Parted::default(), Parted::default());
     for (key, sums) in &change.money {
         let place = places.at(key.slot);
         let slot = places.source_slot(key, place.day);
         let key = MoneyKey { slot, ..*key };
-        let part = parts.entry(place.day).or_default();
-        *part.money.entry(key).or_default() += *sums;
+        money.push(place.day, key, *sums);
         if matches!(key.kind, MoneyKind::Payment | MoneyKind::Hold) {
             let key = ProfileKey { hour: place.hour, money: coarse_money(&key) };
-            *part.profile.entry(key).or_default() += AttemptSums { count: sums.count, amount: sums.amount };
+            profile.push(place.day, key, AttemptSums { count: sums.count, amount: sums.amount });
         }
     }
+    money.into_parts(&mut parts, |part| &mut part.money);
+    profile.into_parts(&mut parts, |part| &mut part.profile);
     let slot = Slot(0);
-    for (key, sums) in &change.attempts {
-        let part = parts.entry(places.at(key.slot).day).or_default();
-        *part.attempts.entry(super::AttemptKey { slot, ..*key }).or_default() += *sums;
-    }
-    for (key, sums) in &change.conversion {
-        let part = parts.entry(places.at(key.slot).day).or_default();
-        *part.conversion.entry(super::ConversionKey { slot, ..*key }).or_default() += *sums;
-    }
-    for (key, count) in &change.latency {
-        let part = parts.entry(places.at(key.slot).day).or_default();
-        *part.latency.entry(super::LatencyKey { slot, ..*key }).or_default() += *count;
-    }
-    for (key, sums) in &change.items {
-        let part = parts.entry(places.at(key.slot).day).or_default();
-        *part.items.entry(super::ItemKey { slot, ..*key }).or_default() += *sums;
-    }
+    Parted::of(&change.attempts, |key| (places.at(key.slot).day, super::AttemptKey { slot, ..*key }))
+        .into_parts(&mut parts, |part| &mut part.attempts);
+    Parted::of(&change.conversion, |key| (places.at(key.slot).day, super::ConversionKey { slot, ..*key }))
+        .into_parts(&mut parts, |part| &mut part.conversion);
+    Parted::of(&change.latency, |key| (places.at(key.slot).day, super::LatencyKey { slot, ..*key }))
+        .into_parts(&mut parts, |part| &mut part.latency);
+    Parted::of(&change.items, |key| (places.at(key.slot).day, super::ItemKey { slot, ..*key }))
+        .into_parts(&mut parts, |part| &mut part.items);
     parts
+}
+
+/// Cells of one kind on their way to their business days.
+struct Parted<K, V>(BTreeMap<BusinessDay, Vec<(K, V)>>);
+
+impl<K, V> Default for Parted<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Copy + Ord, V: Copy + AddAssign> Parted<K, V> {
+    fn of(cells: &BTreeMap<K, V>, place: impl Fn(&K) -> (BusinessDay, K)) -> Self {
+        let mut parted = Self::default();
+        for (key, sums) in cells {
+            let (day, key) = place(key);
+            parted.push(day, key, *sums);
+        }
+        parted
+    }
+
+    fn push(&mut self, day: BusinessDay, key: K, sums: V) {
+        self.0.entry(day).or_default().push((key, sums));
+    }
+
+    fn into_parts(
+        self,
+        parts: &mut BTreeMap<BusinessDay, DayBlock>,
+        kind: impl Fn(&mut DayBlock) -> &mut BTreeMap<K, V>,
+    ) {
+        for (day, cells) in self.0 {
+            *kind(parts.entry(day).or_default()) = gathered(cells);
+        }
+    }
 }
 
 /// Where the slots of one UTC day lie in a calendar.

@@ -39,5 +39,5 @@ pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
 pub use sketch::Sketch;
 pub use snapshot::{Directory, Freshness, Quarantined, Snapshot, SnapshotCell};
 pub use summed::{SUMS_BYTES_MAX, SumCache, Summed};
-pub use totals::{TOTAL_COLUMNS, Total, Totals, add_to_totals, totals_of_rollups};
+pub use totals::{TOTAL_COLUMNS, Total, Totals, add_cell_to_totals, add_to_totals, totals_of_rollups};
 pub use view::{Cells, Parts, Piece, PieceTime, Side, View};

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
@@ -252,10 +253,21 @@ impl DayBlock {
     }
 }
 
-fn add_cells<K: Copy + Ord, V: Copy + Default + PartialEq + AddAssign>(
+/// A change is merged in one pass over both when the block has at most so many times its cells, else cell by cell.
+const MERGED_UP_TO: usize = 8;
+
+/// Adds a change to cells, and drops those that become empty.
+pub(super) fn add_cells<K: Copy + Ord, V: Copy + Default + PartialEq + AddAssign>(
     cells: &mut BTreeMap<K, V>,
     change: &BTreeMap<K, V>,
 ) {
+    if change.is_empty() {
+        return;
+    }
+    if cells.len() <= change.len() * MERGED_UP_TO {
+        *cells = merged(std::mem::take(cells), change);
+        return;
+    }
     for (key, sums) in change {
         let cell = cells.entry(*key).or_default();
         *cell += *sums;
@@ -263,6 +275,47 @@ fn add_cells<K: Copy + Ord, V: Copy + Default + PartialEq + AddAssign>(
             cells.remove(key);
         }
     }
+}
+
+/// Both together, in one pass: maps made of sorted cells are made without a search.
+fn merged<K: Copy + Ord, V: Copy + Default + PartialEq + AddAssign>(
+    cells: BTreeMap<K, V>,
+    change: &BTreeMap<K, V>,
+) -> BTreeMap<K, V> {
+    let mut own = cells.into_iter().peekable();
+    let mut more = change.iter().map(|(key, sums)| (*key, *sums)).peekable();
+    let next = std::iter::from_fn(|| match (own.peek(), more.peek()) {
+        (Some((one, _)), Some((other, _))) => match one.cmp(other) {
+            Ordering::Less => own.next(),
+            Ordering::Greater => more.next(),
+            Ordering::Equal => {
+                let ((key, mut sums), (_, added)) = (own.next()?, more.next()?);
+                sums += added;
+                Some((key, sums))
+            }
+        },
+        (Some(_), None) => own.next(),
+        (None, _) => more.next(),
+    });
+    next.filter(|(_, sums)| *sums != V::default()).collect()
+}
+
+/// The cells by their keys, those of one key summed.
+pub(super) fn gathered<K: Copy + Ord, V: Copy + AddAssign>(mut cells: Vec<(K, V)>) -> BTreeMap<K, V> {
+    sum_neighbours(&mut cells);
+    cells.into_iter().collect()
+}
+
+/// Sorts the cells and sums those of one key: several times quicker than a map that grows cell by cell.
+pub(super) fn sum_neighbours<K: Copy + Ord, V: Copy + AddAssign>(cells: &mut Vec<(K, V)>) {
+    cells.sort_by_key(|(key, _)| *key);
+    cells.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
 }
 
 /// Adds field by field. Overflow panics in debug; an `i128` of bounded amounts cannot reach it.

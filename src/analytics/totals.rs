@@ -8,7 +8,7 @@ use crate::domain::{Kind, Status, StoreId, Word, instant_from_ms};
 use crate::lake::{Frame, FrameError};
 
 use super::changes::Changes;
-use super::rollup::{Feed, MoneyKind};
+use super::rollup::{Feed, MoneyKey, MoneyKind, MoneySums};
 
 /// The columns that [`add_to_totals`] reads.
 pub const TOTAL_COLUMNS: [&str; 9] =
@@ -65,23 +65,32 @@ pub fn add_to_totals(totals: &mut Totals, rows: &Frame) -> Result<(), FrameError
     Ok(())
 }
 
-/// The same out of the rollups.
+/// Adds one money cell of a store's UTC day.
+pub fn add_cell_to_totals(
+    totals: &mut Totals,
+    (store, day): (StoreId, NaiveDate),
+    key: &MoneyKey,
+    sums: &MoneySums,
+) {
+    if key.feed != Feed::Live || !matches!(key.kind, MoneyKind::Payment | MoneyKind::Refund) {
+        return;
+    }
+    let total = totals.entry((store, day, key.currency)).or_default();
+    if key.kind == MoneyKind::Payment {
+        total.payments += sums.count;
+        total.paid += sums.amount;
+    } else {
+        total.refunds += sums.count;
+        total.refunded += sums.amount;
+    }
+}
+
+/// The same out of the rollups of UTC days.
 pub fn totals_of_rollups(rollups: &Changes) -> Totals {
     let mut totals = Totals::new();
-    for ((store, day), block) in rollups {
-        for (key, sums) in block.money.iter().filter(|(key, _)| key.feed == Feed::Live) {
-            let total = totals.entry((*store, *day, key.currency)).or_default();
-            match key.kind {
-                MoneyKind::Payment => {
-                    total.payments += sums.count;
-                    total.paid += sums.amount;
-                }
-                MoneyKind::Refund => {
-                    total.refunds += sums.count;
-                    total.refunded += sums.amount;
-                }
-                _ => {}
-            }
+    for (place, block) in rollups {
+        for (key, sums) in &block.money {
+            add_cell_to_totals(&mut totals, *place, key, sums);
         }
     }
     totals.retain(|_, total| *total != Total::default());

@@ -103,10 +103,9 @@ async fn erase_from_files(
         erased.rows += rows;
         erased.files += usize::from(rows > 0);
     }
-    if erased.rows > 0 {
-        // Figures of customers are counted from the rows; whatever the rollups keep of them is made anew.
-        remake_figures(database, lake, now).await.context("making the figures anew")?;
-    }
+    // Figures of customers are counted from the rows; what the rollups keep of them is made anew, also when this was
+    // begun before and the rows are gone already.
+    remake_figures(database, lake, now).await.context("making the figures anew")?;
     Ok(erased)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use chrono::NaiveDate;
 
-use crate::analytics::{Grains, level_changes};
+use crate::analytics::{Grains, Written, level_changes};
 use crate::domain::Instant;
 use crate::lake::Lake;
 use crate::store::{Database, FoldCommit};
@@ -32,11 +32,17 @@ pub async fn remake_figures(database: &Database, lake: &Lake, at: Instant) -> an
     change.calendars = new_calendars(&snapshot, &rebuilt, &stores);
     let mut calendars = snapshot.calendars.clone();
     calendars.extend(&change.calendars);
-    let kept = database.read_levels(&snapshot).await.context("reading the rollups")?;
-    change.blocks = level_changes(&rebuilt, &calendars).unlike(&kept);
+    let kept = database.kept_levels(&snapshot).await.context("reading the rollups")?;
+    let levels = level_changes(&rebuilt, &calendars);
+    change.blocks = levels.unlike(&kept.levels);
+    let lost = kept.damaged.iter().filter(|key| change.blocks.iter().all(|written| written.key != **key));
+    let lost: Vec<Written> = lost.map(|key| Written { key: *key, block: None }).collect();
+    change.blocks.extend(lost);
     let days: BTreeSet<NaiveDate> = change.blocks.iter().map(|written| written.key.day).collect();
     let wrong = days.len();
-    if wrong > 0 {
+    // Who paid is not taken out of a sketch when a row goes; here it is.
+    change.blocks.extend(levels.unlike_customers(&kept.levels));
+    if !change.blocks.is_empty() {
         database.commit_fold(&change).await.context("storing the figures")?;
     }
     Ok(wrong)

@@ -19,10 +19,10 @@ use crate::lake::{FileSet, Lake, LakeFile};
 use crate::store::{Database, FoldCommit, StoreDraft};
 
 use super::backup::{BackupTotal, sum_up};
-use super::doctor::{kept_rollups, steady_snapshot};
+use super::doctor::steady_snapshot;
 use super::figures::remake_figures;
 use super::fold::random_token;
-use crate::analytics::{raise_freshness, totals_of_rollups};
+use crate::analytics::raise_freshness;
 
 /// The layout of an export that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -89,7 +89,13 @@ pub async fn export(
     let organisation = database.organisation().await?.context("nothing is set up here yet")?;
     let stores = database.stores().await?;
     let accounts = database.sources_of_record().await.context("reading the accounts")?;
-    let totals = sum_up(&totals_of_rollups(&kept_rollups(database, &snapshot).await?));
+    let (totals, damaged) = database.rollup_totals(&snapshot).await?;
+    ensure!(
+        damaged.is_empty(),
+        "{} prepared figures are damaged; run `tillwatch repair` first",
+        damaged.len()
+    );
+    let totals = sum_up(&totals);
     let files = tokio::task::block_in_place(|| {
         let exported = Lake::open(target)?;
         let mut files = Vec::new();
@@ -188,7 +194,7 @@ pub async fn import(
     take_files(database, lake, source, &manifest, now).await?;
     remake_figures(database, lake, now).await.context("making the figures")?;
     let snapshot = steady_snapshot(database).await?;
-    let totals = sum_up(&totals_of_rollups(&kept_rollups(database, &snapshot).await?));
+    let totals = sum_up(&database.rollup_totals(&snapshot).await?.0);
     ensure!(totals == manifest.totals, "the totals of what was read are not those of the export");
     Ok(manifest)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{Days, NaiveDate};
 
 use crate::analytics::{
@@ -14,6 +14,9 @@ use crate::analytics::{
 use crate::domain::{Store, StoreId, Stream};
 use crate::lake::{FileSet, Frame, Lake, LakeError};
 use crate::store::Database;
+
+use super::doctor::steady_snapshot;
+use super::fold::random_token;
 
 /// Every block of [`Level::Hours`], from the live rows of the lake.
 ///
@@ -41,11 +44,20 @@ pub fn rebuild_rollups(lake: &Lake, snapshot: &Snapshot, grains: &Grains) -> any
 /// # Errors
 /// What the database says, or the first file that cannot be read.
 pub async fn ready_snapshot(database: &Database, lake: &Lake) -> anyhow::Result<Snapshot> {
-    let snapshot = database.load_snapshot().await.context("reading the rollups")?;
+    let snapshot = steady_snapshot(database).await.context("reading the rollups")?;
     let stores = database.stores().await.context("reading the stores")?;
     let moved =
         |store: &Store| snapshot.calendars.get(&store.id).is_some_and(|kept| *kept != Calendar::of(store));
-    if !database.rollups_are_old().await? && !stores.iter().any(moved) {
+    let is_old = database.rollups_are_old().await?;
+    if !is_old && !stores.iter().any(moved) {
+        return Ok(snapshot);
+    }
+    if let Some(lost) = snapshot.quarantined.values().flatten().next() {
+        // Made anew, the figures would lack its rows.
+        ensure!(!is_old, "{} cannot be read; run `tillwatch repair`, then start again", lost.file.path);
+        tracing::warn!(
+            "a store's days have changed; its levels are made anew once `tillwatch repair` was run"
+        );
         return Ok(snapshot);
     }
     tracing::info!(files = snapshot.files.len(), "the rollups are made anew from the rows");
@@ -67,7 +79,9 @@ pub async fn rebuild_levels(
     stores: &[Store],
     progress: impl Fn(NaiveDate),
 ) -> anyhow::Result<Snapshot> {
-    database.begin_rebuild().await.context("beginning to make the rollups anew")?;
+    let token = random_token()?;
+    let version = snapshot.version + 1;
+    database.begin_rebuild(&token).await.context("beginning to make the rollups anew")?;
     let grains: Grains = stores.iter().map(|store| (store.id, store.grain())).collect();
     let calendars: Calendars = stores.iter().map(|store| (store.id, Calendar::of(store))).collect();
     let (sender, mut made) = tokio::sync::mpsc::channel::<(NaiveDate, Vec<Written>)>(2);
@@ -75,11 +89,11 @@ pub async fn rebuild_levels(
         let (lake, snapshot, calendars) = (lake.clone(), Arc::clone(snapshot), calendars.clone());
         tokio::task::spawn_blocking(move || make_levels(&lake, &snapshot, &grains, &calendars, &sender))
     };
-    let mut next =
-        Snapshot { rollups: Directory::default(), calendars: Calendars::new(), ..(**snapshot).clone() };
+    let (rollups, calendars_kept) = (Directory::default(), Calendars::new());
+    let mut next = Snapshot { version, rollups, calendars: calendars_kept, ..(**snapshot).clone() };
     while let Some((day, blocks)) = made.recv().await {
-        database.put_rebuilt(&blocks, snapshot.version).await.context("storing rollups")?;
-        next.take_blocks(snapshot.version, &blocks, &Calendars::new());
+        database.put_rebuilt(&token, &blocks, version).await.context("storing rollups")?;
+        next.take_blocks(version, &blocks, &Calendars::new());
         progress(day);
     }
     let left = worker.await.context("the thread that makes rollups died")??;
@@ -87,11 +101,11 @@ pub async fn rebuild_levels(
     let levels = level_changes(&left, &calendars);
     let present = database.fetch_blocks(&next, &levels.wanted()).await.context("reading rollups again")?;
     let blocks = levels.applied(&present);
-    database.put_rebuilt(&blocks, snapshot.version).await.context("storing rollups")?;
-    next.take_blocks(snapshot.version, &blocks, &Calendars::new());
+    database.put_rebuilt(&token, &blocks, version).await.context("storing rollups")?;
+    next.take_blocks(version, &blocks, &Calendars::new());
     let with_rows = |store: &StoreId| next.rollups.days(Level::Hours, (*store).into()).is_some();
     let kept: Calendars = calendars.into_iter().filter(|(store, _)| with_rows(store)).collect();
-    database.end_rebuild(&kept).await.context("ending the rebuild")?;
+    database.end_rebuild(&token, snapshot.version, &kept).await.context("ending the rebuild")?;
     next.calendars = kept;
     Ok(next)
 }
@@ -104,21 +118,53 @@ fn make_levels(
     calendars: &Calendars,
     sender: &tokio::sync::mpsc::Sender<(NaiveDate, Vec<Written>)>,
 ) -> anyhow::Result<Changes> {
-    let mut rebuild = Rebuild::new(lake, snapshot, grains);
-    let mut waiting = LevelChanges::default();
+    let (days, read) = std::sync::mpsc::sync_channel(DAYS_AHEAD);
+    std::thread::scope(|scope| {
+        // One thread reads days, the other makes blocks of those before.
+        let reader = scope.spawn(move || read_days(Rebuild::new(lake, snapshot, grains), &days));
+        let blocks = make_blocks(&read, calendars, sender);
+        // Nobody listens any more when the blocks could not be stored: then reading ends too.
+        drop(read);
+        let left = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        blocks.map_or(Ok(Changes::new()), |()| Ok(left))
+    })
+}
+
+/// Days that are read before their blocks are made.
+const DAYS_AHEAD: usize = 2;
+
+type DayRead = (NaiveDate, BTreeMap<StoreId, DayBlock>);
+
+/// Hands on every day; gives back the cells that came too late for theirs.
+fn read_days(
+    mut rebuild: Rebuild<'_>,
+    days: &std::sync::mpsc::SyncSender<DayRead>,
+) -> anyhow::Result<Changes> {
     for day in rebuild.days() {
-        for (store, block) in rebuild.day(day)? {
+        if days.send((day, rebuild.day(day)?)).is_err() {
+            break;
+        }
+    }
+    Ok(rebuild.left)
+}
+
+/// Sends the blocks of the days; `None` when nobody takes them.
+fn make_blocks(
+    days: &std::sync::mpsc::Receiver<DayRead>,
+    calendars: &Calendars,
+    sender: &tokio::sync::mpsc::Sender<(NaiveDate, Vec<Written>)>,
+) -> Option<()> {
+    let mut waiting = LevelChanges::default();
+    for (day, blocks) in days {
+        for (store, block) in blocks {
             waiting.add(store, day, &block, calendars.get(&store));
         }
         // A business day of a far zone with a late cut-off may end two UTC days after the one it is named by.
         let over = day.checked_sub_days(Days::new(2)).unwrap_or(day);
         let done = waiting.take_until(day, over);
-        if sender.blocking_send((day, packed(done))).is_err() {
-            return Ok(Changes::default());
-        }
+        sender.blocking_send((day, packed(done))).ok()?;
     }
-    let _ = sender.blocking_send((NaiveDate::MAX, packed(waiting)));
-    Ok(rebuild.left)
+    sender.blocking_send((NaiveDate::MAX, packed(waiting))).ok()
 }
 
 /// The blocks as bytes, made by two threads.

@@ -52,11 +52,14 @@ impl Job for Scrub {
         let files: Vec<Arc<LakeFile>> =
             snapshot.files.values().flatten().filter(|file| due.contains(&file.id)).cloned().collect();
         let lake = self.lake.clone();
-        let (right, lost) = tokio::task::spawn_blocking(move || verified(&lake, files))
+        let Verified { right, lost, failed } = tokio::task::spawn_blocking(move || verified(&lake, files))
             .await
-            .context("the scrubbing thread died")??;
+            .context("the scrubbing thread died")?;
         set_aside(context, &lost, now).await?;
         context.database.note_files_verified(&right, now).await.context("noting what was verified")?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         let done = u64::try_from(right.len() + lost.len())?;
         Ok(JobReport { done, more: done > 0 && u64::try_from(due.len())? == u64::try_from(STEP_MAX)? })
     }
@@ -64,17 +67,30 @@ impl Job for Scrub {
 
 type Lost = Vec<(Arc<LakeFile>, String)>;
 
-/// Which files are right (their ids) and which are lost. Sleeps between pieces: for a blocking thread.
-fn verified(lake: &Lake, files: Vec<Arc<LakeFile>>) -> anyhow::Result<(Vec<String>, Lost)> {
-    let (mut right, mut lost) = (Vec::new(), Vec::new());
+/// What a run found.
+#[derive(Default)]
+struct Verified {
+    /// Ids of files that are right.
+    right: Vec<String>,
+    lost: Lost,
+    /// Why the first of those could not be read that may be read later; they do not hold up the others.
+    failed: Option<anyhow::Error>,
+}
+
+/// Reads the files. Sleeps between pieces: for a blocking thread.
+fn verified(lake: &Lake, files: Vec<Arc<LakeFile>>) -> Verified {
+    let mut found = Verified::default();
     for file in files {
         match lake.verify(&file, rest_after) {
-            Ok(()) => right.push(file.id.clone()),
-            Err(error) if error.is_lost_file() => lost.push((file, reason(&error))),
-            Err(error) => return Err(error).with_context(|| format!("verifying {}", file.path)),
+            Ok(()) => found.right.push(file.id.clone()),
+            Err(error) if error.is_lost_file() => found.lost.push((file, reason(&error))),
+            Err(error) => {
+                let error = anyhow::Error::new(error).context(format!("verifying {}", file.path));
+                found.failed.get_or_insert(error);
+            }
         }
     }
-    Ok((right, lost))
+    found
 }
 
 /// Waits as long as so many bytes may take.

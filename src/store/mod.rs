@@ -55,6 +55,7 @@ pub use keys::ApiKeyRecord;
 pub use manifest::FoldCommit;
 pub use outbox::{Channel, Delivery, DueNotification, Outgoing};
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
+pub use rollups::KeptLevels;
 pub use schema::Schema;
 pub use sessions::{SESSION_AGE_MAX, SESSION_IDLE_MAX, Session, SessionEntry};
 pub use shares::{Load, Room, Share, Shares};

@@ -5,16 +5,25 @@ use std::sync::Arc;
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 
 use crate::analytics::{
-    BlockKey, Blocks, Calendar, Calendars, Changes, Directory, Level, LevelChanges, Owner, Packed, Snapshot,
-    Wanted, Written,
+    BlockKey, Blocks, Calendar, Calendars, Changes, Detail, Directory, Level, LevelChanges, Owner, Packed,
+    RollupError, Snapshot, Total, Totals, Wanted, Written, add_cell_to_totals,
 };
 use crate::domain::{OrganisationId, StoreId};
 
+use super::manifest::expect_one;
 use super::statement::statement;
 use super::{Database, StoreError, WriteTransaction};
 
 /// The format that this program keeps rollups in; 1 are blocks of the first release, to be made anew from the rows.
 const ROLLUP_FORMAT: i64 = 2;
+
+/// What stands in the database, unpacked.
+#[derive(Debug, Default)]
+pub struct KeptLevels {
+    pub levels: LevelChanges,
+    /// Blocks that are not what was written.
+    pub damaged: Vec<BlockKey>,
+}
 
 impl Database {
     /// The blocks of a snapshot in these spans: from its cache, else read and put there.
@@ -60,28 +69,75 @@ impl Database {
         rows.into_iter().map(|(day, version, bytes)| Ok((day_of(day)?, version, bytes))).collect()
     }
 
-    /// Every block of a level, unpacked: what a rebuild from the rows must equal. Everything in memory: for tests and
-    /// checks of small data.
+    /// Every block, unpacked: what a rebuild from the rows must equal. Everything in memory: for tests and checks.
     ///
     /// # Errors
     /// As [`Database::fetch_blocks`].
     pub async fn read_levels(&self, snapshot: &Snapshot) -> Result<LevelChanges, StoreError> {
-        let mut levels = LevelChanges::default();
+        let kept = self.kept_levels(snapshot).await?;
+        match kept.damaged.first() {
+            Some(key) => Err(damaged(*key, &"it is not what was written")),
+            None => Ok(kept.levels),
+        }
+    }
+
+    /// As [`Database::read_levels`], with the blocks that cannot be read named and left out.
+    ///
+    /// # Errors
+    /// As [`Database::fetch_blocks`], but for damage.
+    pub async fn kept_levels(&self, snapshot: &Snapshot) -> Result<KeptLevels, StoreError> {
+        let mut kept = KeptLevels::default();
         for (key, _) in snapshot.rollups.keys() {
-            // What is known only about is no cell.
-            if matches!(key.level, Level::Customers | Level::AllCustomers) {
-                continue;
-            }
-            let span = Wanted { level: key.level, owner: key.owner, first: key.day, last: key.day };
-            let blocks = self.fetch_blocks(snapshot, &[span]).await?;
-            let Some(block) = blocks.get(&key) else { continue };
-            if key.level == Level::Stores {
-                levels.stores.insert(key, block.unpack_stores());
-            } else {
-                levels.blocks.insert(key, block.unpack());
+            let Some(block) = self.block(snapshot, key, &mut kept.damaged).await? else { continue };
+            match key.level {
+                Level::Stores => drop(kept.levels.stores.insert(key, block.unpack_stores())),
+                Level::Customers | Level::AllCustomers => {
+                    kept.levels.customers.insert(key, block.sketch());
+                }
+                _ => drop(kept.levels.blocks.insert(key, block.unpack())),
             }
         }
-        Ok(levels)
+        Ok(kept)
+    }
+
+    /// What was paid and given back by the stores' own records, out of the rollups, block by block. Damaged blocks are
+    /// named and left out.
+    ///
+    /// # Errors
+    /// As [`Database::fetch_blocks`], but for damage.
+    pub async fn rollup_totals(&self, snapshot: &Snapshot) -> Result<(Totals, Vec<BlockKey>), StoreError> {
+        let (mut totals, mut broken) = (Totals::new(), Vec::new());
+        for (key, _) in snapshot.rollups.keys().filter(|(key, _)| key.level == Level::Hours) {
+            let Some(block) = self.block(snapshot, key, &mut broken).await? else { continue };
+            let store = StoreId(key.owner.0);
+            block.money(Detail::Coarse, |_, money, sums| {
+                add_cell_to_totals(&mut totals, (store, key.day), money, sums);
+            });
+        }
+        totals.retain(|_, total| *total != Total::default());
+        Ok((totals, broken))
+    }
+
+    /// One block, past the cache; `None` when it is not there any more, or damaged, which is noted.
+    async fn block(
+        &self,
+        snapshot: &Snapshot,
+        key: BlockKey,
+        broken: &mut Vec<BlockKey>,
+    ) -> Result<Option<Packed>, StoreError> {
+        let span = Wanted { level: key.level, owner: key.owner, first: key.day, last: key.day };
+        let known = snapshot.rollups.days(key.level, key.owner).and_then(|days| days.get(&key.day));
+        for (_, version, bytes) in self.read_cells(span).await? {
+            if known != Some(&version) {
+                return Err(StoreError::Conflict("a rollup block"));
+            }
+            match Packed::read(bytes) {
+                Ok(block) => return Ok(Some(block)),
+                Err(RollupError::Damaged(_)) => broken.push(key),
+                Err(error @ RollupError::Format(_)) => return Err(damaged(key, &error)),
+            }
+        }
+        Ok(None)
     }
 
     /// Every block of [`Level::Hours`], unpacked.
@@ -89,9 +145,7 @@ impl Database {
     /// # Errors
     /// As [`Database::fetch_blocks`].
     pub async fn read_rollups(&self, snapshot: &Snapshot) -> Result<Changes, StoreError> {
-        let levels = self.read_levels(snapshot).await?;
-        let hours = levels.blocks.into_iter().filter(|(key, _)| key.level == Level::Hours);
-        Ok(hours.map(|(key, block)| ((StoreId(key.owner.0), key.day), block)).collect())
+        Ok(self.read_levels(snapshot).await?.hours())
     }
 
     /// Which blocks there are.
@@ -147,48 +201,60 @@ impl Database {
         Ok(format < ROLLUP_FORMAT)
     }
 
-    /// Forgets every block before they are made anew. Until [`Database::end_rebuild`] a start begins again.
+    /// Forgets every block before they are made anew, under a token. Until [`Database::end_rebuild`] nobody folds, and a
+    /// start begins again, which ends the right of this token.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn begin_rebuild(&self) -> Result<(), StoreError> {
+    pub async fn begin_rebuild(&self, token: &str) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
+        statement(include_str!("sql/begin_rebuild.sql")).bind(token).execute(write.connection()).await?;
         for forget in [
             include_str!("sql/delete_all_rollup_cells.sql"),
             include_str!("sql/delete_all_rollup_calendars.sql"),
         ] {
             statement(forget).execute(write.connection()).await?;
         }
-        put_format(&mut write, 1).await?;
         write.commit().await
     }
 
-    /// Writes blocks that were made anew, in a transaction of their own.
+    /// Writes blocks that were made anew, in a transaction of their own; `version` is that after the rebuild.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn put_rebuilt(&self, blocks: &[Written], version: i64) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when another server began a rebuild meanwhile.
+    pub async fn put_rebuilt(&self, token: &str, blocks: &[Written], version: i64) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
+        confirm_rebuild(&mut write, token, 1).await?;
         put_blocks(&mut write, blocks, version).await?;
         write.commit().await
     }
 
-    /// Every block is there again.
+    /// Every block is there again: the data version moves on from `base`, so that every server reads them.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn end_rebuild(&self, calendars: &Calendars) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when another server began a rebuild or folded meanwhile.
+    pub async fn end_rebuild(&self, token: &str, base: i64, calendars: &Calendars) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
+        confirm_rebuild(&mut write, token, ROLLUP_FORMAT).await?;
+        let moved = statement(include_str!("sql/move_version_of_rebuild.sql"))
+            .bind(base)
+            .bind(token)
+            .execute(write.connection())
+            .await?;
+        expect_one(moved, "the data version")?;
         put_calendars(&mut write, calendars).await?;
         statement(include_str!("sql/delete_old_rollup_blocks.sql")).execute(write.connection()).await?;
-        put_format(&mut write, ROLLUP_FORMAT).await?;
         write.commit().await
     }
 }
 
-async fn put_format(write: &mut WriteTransaction, format: i64) -> Result<(), StoreError> {
-    statement(include_str!("sql/put_rollup_format.sql")).bind(format).execute(write.connection()).await?;
-    Ok(())
+async fn confirm_rebuild(write: &mut WriteTransaction, token: &str, format: i64) -> Result<(), StoreError> {
+    let own = statement(include_str!("sql/confirm_rebuild.sql"))
+        .bind(token)
+        .bind(format)
+        .execute(write.connection())
+        .await?;
+    expect_one(own, "the rebuild of the rollups")
 }
 
 /// Writes blocks as they are after a fold.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tillwatch::analytics::Level;
 use tillwatch::domain::{Clock, Status};
 use tillwatch::jobs::backup::{BackupSource, back_up_into};
 use tillwatch::jobs::repair::{Cure, Workshop, carry_out, plan};
@@ -142,6 +143,49 @@ async fn wrong_figures_are_made_anew_and_strangers_are_moved_away() {
     carry_out(&shop, planned, false, later).await.unwrap();
     assert!(!stranger.exists() && line.folder.path().join("lost+found/stranger.parquet").exists());
     assert_well(&line).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_and_damaged_figures_of_every_level_are_found_and_made_anew() {
+    for level in [Level::Hours, Level::Days, Level::AllHours, Level::AllDays, Level::Stores] {
+        for damaged in [false, true] {
+            let line = three_days().await;
+            let before = line.context.database.read_levels(&line.context.snapshots.current()).await.unwrap();
+            if damaged {
+                line.damage_blocks(level).await;
+            } else {
+                line.harm_level(level).await;
+            }
+            restart(&line).await;
+            let found = checkup(&line).await;
+            let named = found.findings.iter().any(|finding| finding.check == "rollups");
+            assert!(named, "{level:?}, damaged: {damaged}: {found:?}");
+            let shop = shop(&line, Vec::new());
+            let planned = plan(&shop, line.clock.now()).await.unwrap();
+            assert!(planned.rollups_are_wrong, "{level:?}, damaged: {damaged}");
+            carry_out(&shop, planned, false, line.clock.now()).await.unwrap();
+            assert_well(&line).await;
+            let after = line.context.database.read_levels(&line.context.snapshots.current()).await.unwrap();
+            assert_eq!(after, before, "{level:?}, damaged: {damaged}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_kept_for_as_long_as_a_file_is_lost() {
+    let line = three_days().await;
+    let file = files(&line)[0].clone();
+    harm(&line, &file, false);
+    tillwatch::jobs::Job::run(&tillwatch::jobs::Inspect::new(line.lake.clone()), &line.context)
+        .await
+        .unwrap();
+    line.clock.advance(chrono::TimeDelta::days(4));
+    assert_eq!(line.context.database.expire_batches(line.clock.now(), 1_000).await.unwrap(), 0);
+    let shop = shop(&line, Vec::new());
+    let planned = plan(&shop, line.clock.now()).await.unwrap();
+    assert!(matches!(planned.files[0].1, Cure::FromInbox(_)), "{:?}", planned.files[0].1.says());
+    carry_out(&shop, planned, false, line.clock.now()).await.unwrap();
+    assert_eq!(line.context.database.expire_batches(line.clock.now(), 1_000).await.unwrap(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

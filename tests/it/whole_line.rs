@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use chrono::{NaiveTime, TimeDelta};
 use tillwatch::analytics::{
-    BlockKey, Cells, Changes, Grains, Level, Packed, Piece, SnapshotCell, Written, level_changes,
+    BlockKey, Cells, Changes, DayBlock, Grains, Level, Packed, Piece, SnapshotCell, Written, level_changes,
 };
 use tillwatch::domain::{
     Clock, Currency, FixedClock, Instant, Item, Kind, MethodDetail, Money, Risk, Status, Store, StoreId,
@@ -88,6 +88,36 @@ impl Line {
         let key = BlockKey { level: Level::Hours, owner: store.into(), day };
         change.blocks.push(Written { key, block: Some(Arc::new(Packed::of(wrong))) });
         self.context.database.commit_fold(&change).await.unwrap();
+    }
+
+    /// Makes the first block of a level wrong, as a bug would.
+    pub async fn harm_level(&self, level: Level) {
+        let base = self.context.snapshots.current();
+        let levels = self.context.database.read_levels(&base).await.unwrap();
+        let wrong = |block: &mut DayBlock| block.money.values_mut().next().unwrap().amount += 1;
+        let (key, packed) = if level == Level::Stores {
+            let (key, mut stores) = levels.stores.into_iter().next().unwrap();
+            wrong(stores.values_mut().next().unwrap());
+            (key, Packed::of_stores(stores))
+        } else {
+            let mut blocks = levels.blocks.into_iter();
+            let (key, mut block) = blocks.find(|(key, _)| key.level == level).unwrap();
+            wrong(&mut block);
+            (key, Packed::of(block))
+        };
+        let mut change = FoldCommit::nothing("harm".into(), base.version, base.folded_at);
+        change.blocks.push(Written { key, block: Some(Arc::new(packed)) });
+        self.context.database.commit_fold(&change).await.unwrap();
+    }
+
+    /// Changes a bit of every block of a level, as a disk would. SQLite only.
+    pub async fn damage_blocks(&self, level: Level) {
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("tillwatch.db"));
+        let mut database = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        let damage = "update rollup_cells set cells = cast(substr(cells, 1, length(cells) - 1) || x'ff' as blob) where level = ?1";
+        let done = sqlx::query(damage).bind(level.number()).execute(&mut database).await.unwrap();
+        assert!(done.rows_affected() > 0);
     }
 
     /// Retires every file, as folds do that write them anew.

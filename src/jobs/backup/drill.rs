@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::analytics::totals_of_rollups;
 use crate::domain::Instant;
-use crate::jobs::doctor::{Checkup, Hears, Patient, examine, kept_rollups, steady_snapshot};
+use crate::jobs::doctor::{Checkup, Hears, Patient, examine, steady_snapshot};
 use crate::lake::Lake;
 use crate::store::Database;
 
@@ -53,7 +52,7 @@ pub async fn drill(source: &BackupSource, now: Instant, hears: Hears) -> anyhow:
     restore(&RestoreSource::Folder(target), &folder, now).await.context("restoring")?;
     let database = Database::open(&folder.join(DATABASE)).await.context("opening what was restored")?;
     let snapshot = steady_snapshot(&database).await.context("reading what was restored")?;
-    let totals = sum_up(&totals_of_rollups(&kept_rollups(&database, &snapshot).await?));
+    let totals = sum_up(&database.rollup_totals(&snapshot).await?.0);
     let recovery = timer.elapsed();
 
     let lake = Lake::open(&folder.join("lake"))?;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 
-use crate::analytics::{Snapshot, totals_of_rollups};
+use crate::analytics::Snapshot;
 use crate::domain::Clock;
 use crate::lake::{Lake, LakeFile};
 use crate::store::Database;
@@ -31,7 +31,7 @@ pub use restore::{RestoreReport, RestoreSource, restore};
 pub use schedule::{Backup, BackupSchedule};
 pub use sink::{FolderSink, NAME_BEGINS, Sink, TarSink, backups_in};
 
-use super::doctor::{kept_rollups, steady_snapshot};
+use super::doctor::steady_snapshot;
 use super::fold::random_token;
 
 /// How long a backup may hold files back that nobody needs any more; one that dies lets go by then.
@@ -78,8 +78,15 @@ async fn copy_all(source: &BackupSource, copy: &Path, sink: &mut dyn Sink) -> an
     let copied = Database::open_to_look(&copy.into()).await.context("opening the copy of the database")?;
     let read = async {
         let snapshot = steady_snapshot(&copied).await?;
-        let totals = sum_up(&totals_of_rollups(&kept_rollups(&copied, &snapshot).await?));
-        anyhow::Ok((snapshot, totals))
+        let (totals, damaged) = copied.rollup_totals(&snapshot).await?;
+        if !damaged.is_empty() {
+            // Still worth keeping: figures are made anew from the files, which are whole.
+            tracing::warn!(
+                blocks = damaged.len(),
+                "the backup's totals lack damaged figures; run `tillwatch repair`"
+            );
+        }
+        anyhow::Ok((snapshot, sum_up(&totals)))
     };
     let read = read.await.context("reading the copy of the database");
     copied.close().await;
@@ -190,7 +197,8 @@ pub async fn back_up_into(
     let target = folder.join(name);
     let sink = FolderSink::new(&target, earlier.last().cloned()).context("making the backup's folder")?;
     let manifest = back_up(source, Box::new(sink)).await?;
-    if let Some(keep) = keep {
+    // One that lacks files takes no good one's place: the file that is lost may be in it.
+    if let Some(keep) = keep.filter(|_| manifest.lost.is_empty()) {
         let mut kept = backups_in(folder)?;
         let surplus = kept.len().saturating_sub(keep.max(1));
         for old in kept.drain(..surplus) {

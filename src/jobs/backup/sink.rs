@@ -96,8 +96,14 @@ impl Sink for FolderSink {
         if hasher.finalize().to_hex().as_str() != file.blake3 {
             return Ok(false);
         }
-        // Where links are not possible, a copy is made.
-        Ok(fs::hard_link(&earlier, self.place(&file.path)?).is_ok())
+        let place = self.place(&file.path)?;
+        if fs::hard_link(&earlier, &place).is_err() {
+            // Where links are not possible, of the bytes that were just compared, not of the live file, which may be lost.
+            let mut copy = private_file(&place)?;
+            io::copy(&mut File::open(&earlier)?, &mut copy)?;
+            copy.sync_all()?;
+        }
+        Ok(true)
     }
 
     fn finish(&mut self) -> io::Result<()> {

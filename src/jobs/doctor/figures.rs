@@ -5,11 +5,12 @@ use anyhow::Context;
 use chrono::{Days, NaiveDate};
 
 use crate::analytics::{
-    Changes, DayBlock, Grains, Snapshot, TOTAL_COLUMNS, Totals, add_to_totals, totals_of_rollups,
+    BlockKey, Grains, Level, Snapshot, TOTAL_COLUMNS, Totals, add_to_totals, level_changes, totals_of_rollups,
 };
 use crate::domain::{Stream, instant_from_ms};
 use crate::jobs::rebuild_rollups;
 use crate::lake::{FileSet, Lake, LakeFile};
+use crate::store::KeptLevels;
 
 use super::checkup::Checkup;
 use super::{Hears, Progress};
@@ -23,7 +24,7 @@ pub(super) fn examine(
     checkup: &mut Checkup,
     lake: &Lake,
     mut snapshot: Snapshot,
-    kept: &Changes,
+    kept: &KeptLevels,
     lost: &[Arc<LakeFile>],
     grains: &Grains,
     hears: &Hears,
@@ -40,20 +41,28 @@ pub(super) fn examine(
     let comparable = |day: &NaiveDate| !unknown.contains(day);
 
     let totals = row_totals(lake, &snapshot, hears)?;
-    examine_totals(checkup, &totals, &totals_of_rollups(kept), comparable);
+    examine_totals(checkup, &totals, &totals_of_rollups(&kept.levels.hours()), comparable);
 
     hears(Progress { check: "rollups", done: 0, of: 1 });
     let rebuilt = rebuild_rollups(lake, &snapshot, grains).context("rebuilding the rollups")?;
-    let nothing = DayBlock::default();
-    let places: BTreeSet<_> = kept.keys().chain(rebuilt.keys()).copied().collect();
-    let differ = |place: &(crate::domain::StoreId, NaiveDate)| {
-        kept.get(place).unwrap_or(&nothing) != rebuilt.get(place).unwrap_or(&nothing)
+    let rebuilt = level_changes(&rebuilt, &snapshot.calendars);
+    let comparable_block = |key: &BlockKey| match key.level {
+        Level::Hours | Level::AllHours => comparable(&key.day),
+        // A business day may take in hours of the UTC days beside it.
+        _ => [key.day.pred_opt(), Some(key.day), key.day.succ_opt()].iter().flatten().all(comparable),
     };
-    let wrong: BTreeSet<NaiveDate> =
-        places.iter().filter(|place| comparable(&place.1) && differ(place)).map(|place| place.1).collect();
+    let wrong: BTreeSet<NaiveDate> = rebuilt
+        .unlike(&kept.levels)
+        .iter()
+        .map(|written| &written.key)
+        .chain(&kept.damaged)
+        .filter(|key| comparable_block(key))
+        .map(|key| key.day)
+        .collect();
     hears(Progress { check: "rollups", done: 1, of: 1 });
     if wrong.is_empty() {
-        checkup.well("rollups", format!("{} blocks equal a full rebuild from the rows", places.len()));
+        let blocks = kept.levels.blocks.len() + kept.levels.stores.len();
+        checkup.well("rollups", format!("{blocks} blocks of every level equal a full rebuild from the rows"));
     } else {
         checkup.found(
             "rollups",

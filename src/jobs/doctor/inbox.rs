@@ -19,12 +19,15 @@ pub(super) async fn examine(
     let mut bad = 0;
     for (batch, done) in waiting.iter().zip(1..) {
         hears(Progress { check: "inbox", done, of });
-        // Folded and purged meanwhile, beside a running server.
-        let Ok(bytes) = patient.database.read_batch(batch.seq).await else { continue };
-        let fault = match decode_batch(&bytes) {
+        let read = patient.database.read_batch(batch.seq).await;
+        if read.is_err() && patient.running && !still_waits(patient, batch.seq).await? {
+            // Folded and purged meanwhile, beside a running server.
+            continue;
+        }
+        let fault = match read.map_err(anyhow::Error::new).and_then(|bytes| Ok(decode_batch(&bytes)?)) {
             Ok(rows) if u64::try_from(rows.rows())? == batch.rows => continue,
             Ok(rows) => format!("holds {} rows where {} were received", rows.rows(), batch.rows),
-            Err(error) => format!("cannot be decoded: {error}"),
+            Err(error) => format!("cannot be decoded: {error:#}"),
         };
         bad += 1;
         checkup.found(
@@ -48,4 +51,9 @@ pub(super) async fn examine(
         checkup.well("inbox", format!("{of} batches wait, every one can be decoded"));
     }
     Ok(())
+}
+
+async fn still_waits(patient: &Patient<'_>, seq: i64) -> anyhow::Result<bool> {
+    let waiting = patient.database.waiting_batches(BATCHES_MAX).await.context("listing the inbox")?;
+    Ok(waiting.iter().any(|batch| batch.seq == seq))
 }

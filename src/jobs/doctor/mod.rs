@@ -77,7 +77,7 @@ pub async fn examine(patient: &Patient<'_>, hears: Hears) -> anyhow::Result<Chec
     let known = patient.database.known_paths().await.context("reading the manifest")?;
     let stores = patient.database.stores().await.context("reading the stores")?;
     let grains: Grains = stores.iter().map(|store| (store.id, store.grain())).collect();
-    let kept = kept_rollups(patient.database, &snapshot).await?;
+    let kept = patient.database.kept_levels(&snapshot).await.context("reading the rollups")?;
     let (lake, running) = (patient.lake.clone(), patient.running);
     tokio::task::spawn_blocking(move || {
         let lost = files::examine(&mut checkup, &lake, &snapshot, &hears);

@@ -11,7 +11,7 @@ use crate::lake::{FrameError, Table};
 use crate::store::{BatchOutcome, FoldCommit, StoreError};
 
 use super::compute::{Computed, compute};
-use super::files::store_files;
+use super::files::{NewFile, store_files};
 use super::rollups::next_snapshot;
 use super::world::{Event, World};
 
@@ -161,9 +161,10 @@ async fn fold<W: World>(world: &W, batches: &[Batch<W::Rows>]) -> Result<u64, Fa
     let computed = computing.await.unwrap_or_else(|panic| {
         Err(Fault::Batches(format!("folding it panicked: {}", panic_text(panic.as_ref()))))
     })?;
-    store_files(world, &token, &computed.files).await?;
-    let (mut commit, changes) = commit_of(world, &base, batches, computed, token);
+    let (mut commit, changes, files) = commit_of(world, &base, batches, computed, token.clone());
+    // Before anything is written: it fails when somebody else has changed the blocks meanwhile.
     world.change_blocks(&base, &changes, &mut commit).await?;
+    store_files(world, &token, &files).await?;
     let outcomes = outcomes_by_stream(&commit, batches);
     settle(world, &base, commit).await?;
     world.folded(&outcomes, &changes, &world.current()).await;
@@ -176,14 +177,14 @@ fn commit_of<W: World>(
     batches: &[Batch<W::Rows>],
     computed: Computed,
     token: String,
-) -> (FoldCommit, Changes) {
+) -> (FoldCommit, Changes, Vec<NewFile>) {
     let outcome = |seq| computed.outcomes.get(&seq).copied().unwrap_or_default();
     let mut commit = FoldCommit::nothing(token, base.version, world.now());
     commit.batches = batches.iter().map(|batch| (batch.seq, outcome(batch.seq))).collect();
-    commit.added = computed.files.into_iter().map(|new| new.file).collect();
+    commit.added = computed.files.iter().map(|new| new.file.clone()).collect();
     commit.superseded = computed.superseded;
     commit.freshness = computed.freshness;
-    (commit, computed.changes)
+    (commit, computed.changes, computed.files)
 }
 
 fn outcomes_by_stream<T>(commit: &FoldCommit, batches: &[Batch<T>]) -> Vec<(Stream, BatchOutcome)> {

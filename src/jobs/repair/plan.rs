@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use chrono::TimeDelta;
 
-use crate::analytics::Grains;
+use crate::analytics::{Grains, level_changes};
 use crate::domain::{Instant, Stream, instant_from_ms};
 use crate::jobs::backup::{BackupManifest, MANIFEST, backups_in, hashed_file};
-use crate::jobs::doctor::{kept_rollups, steady_snapshot};
+use crate::jobs::doctor::steady_snapshot;
 use crate::jobs::inspect::reason;
 use crate::jobs::rebuild_rollups;
 use crate::lake::{FileSet, KeptBatch, LakeFile, decode_batch, recover};
@@ -53,9 +53,10 @@ pub async fn plan(shop: &Workshop, now: Instant) -> anyhow::Result<Plan> {
     if plan.files.is_empty() {
         let stores = shop.database.stores().await?;
         let grains: Grains = stores.iter().map(|store| (store.id, store.grain())).collect();
-        let kept = kept_rollups(&shop.database, &snapshot).await?;
+        let kept = shop.database.kept_levels(&snapshot).await.context("reading the rollups")?;
         let rebuilt = tokio::task::block_in_place(|| rebuild_rollups(&shop.lake, &snapshot, &grains))?;
-        plan.rollups_are_wrong = kept != rebuilt;
+        let rebuilt = level_changes(&rebuilt, &snapshot.calendars);
+        plan.rollups_are_wrong = !kept.damaged.is_empty() || !rebuilt.unlike(&kept.levels).is_empty();
     }
     plan.strangers = strangers(shop, now).await?;
     Ok(plan)
