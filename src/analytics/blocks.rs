@@ -105,7 +105,7 @@ impl LevelChanges {
     }
 
     /// Two parts of about the same size, to be worked on by two threads.
-    pub fn halves(self) -> (Self, Self) {
+    fn halves(self) -> (Self, Self) {
         let (mut one, mut other) = (Self::default(), Self::default());
         for (place, (key, block)) in self.blocks.into_iter().enumerate() {
             if place % 2 == 0 { &mut one } else { &mut other }.blocks.insert(key, block);
@@ -152,6 +152,17 @@ impl LevelChanges {
                 Written { key, block }
             })
             .collect()
+    }
+
+    /// The blocks after this change, made by two threads.
+    pub fn applied_by_two(self, present: &Blocks) -> Vec<Written> {
+        let (one, other) = self.halves();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| other.applied(present));
+            let mut written = one.applied(present);
+            written.append(&mut second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            written
+        })
     }
 
     /// The blocks after this change.

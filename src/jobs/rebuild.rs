@@ -162,20 +162,9 @@ fn make_blocks(
         // A business day of a far zone with a late cut-off may end two UTC days after the one it is named by.
         let over = day.checked_sub_days(Days::new(2)).unwrap_or(day);
         let done = waiting.take_until(day, over);
-        sender.blocking_send((day, packed(done))).ok()?;
+        sender.blocking_send((day, done.applied_by_two(&Blocks::default()))).ok()?;
     }
-    sender.blocking_send((NaiveDate::MAX, packed(waiting))).ok()
-}
-
-/// The blocks as bytes, made by two threads.
-fn packed(levels: LevelChanges) -> Vec<Written> {
-    let (one, other) = levels.halves();
-    std::thread::scope(|scope| {
-        let second = scope.spawn(move || other.applied(&Blocks::default()));
-        let mut written = one.applied(&Blocks::default());
-        written.append(&mut second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        written
-    })
+    sender.blocking_send((NaiveDate::MAX, waiting.applied_by_two(&Blocks::default()))).ok()
 }
 
 /// Goes over the lake's days in order.

@@ -20,7 +20,7 @@ pub(super) async fn changed_blocks(
     let changes = changes.clone();
     let levels = on_thread(move || level_changes(&changes, &calendars)).await;
     let present = database.fetch_blocks(base, &levels.wanted()).await?;
-    Ok((on_thread(move || levels.applied(&present)).await, new))
+    Ok((on_thread(move || levels.applied_by_two(&present)).await, new))
 }
 
 /// The calendars of stores whose first cells these are. A store whose calendar was changed keeps its levels under the
