@@ -22,6 +22,7 @@ mod postgres;
 mod privacy;
 mod probes;
 mod quarantine;
+mod rebuild;
 mod repair;
 mod service;
 mod simulator;

@@ -68,3 +68,71 @@ fn parts_are_small(bytes: &[u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A workbook of one sheet with these cells, as XML.
+    fn workbook(cells: &str) -> File {
+        let mut zip = zip::ZipWriter::new(tempfile::tempfile().unwrap());
+        let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+        let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+        let parts = [
+            (
+                "xl/workbook.xml",
+                format!(
+                    "<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"s\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+                ),
+            ),
+            (
+                "xl/_rels/workbook.xml.rels",
+                format!(
+                    "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"r1\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+                ),
+            ),
+            (
+                "xl/worksheets/sheet1.xml",
+                format!("<worksheet xmlns=\"{main}\"><sheetData>{cells}</sheetData></worksheet>"),
+            ),
+        ];
+        for (name, text) in parts {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap()
+    }
+
+    fn cell(place: &str, text: &str) -> String {
+        format!("<c r=\"{place}\" t=\"str\"><v>{text}</v></c>")
+    }
+
+    fn bytes(mut file: File) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn the_head_is_read_whatever_the_sheet_claims_to_hold() {
+        let rows = format!("<row r=\"1\">{}{}</row>", cell("A1", "one"), cell("B1", "two"));
+        let far = format!("{rows}<row r=\"1048576\">{}</row>", cell("XFD1048576", "far"));
+        for cells in [rows, far] {
+            let book = bytes(workbook(&cells));
+            assert!(parts_are_small(&book));
+            assert_eq!(head(&book), Some(vec!["one,two".to_owned()]));
+        }
+        assert!(matches!(refusal(workbook("")), Refusal::Workbook));
+    }
+
+    #[test]
+    fn parts_that_unpack_to_too_much_are_not_read() {
+        let much = usize::try_from(PARTS_BYTES_MAX).unwrap() + 1;
+        let bomb = bytes(workbook(&" ".repeat(much)));
+        assert!(bomb.len() < 1 << 20 && !parts_are_small(&bomb));
+        assert!(!parts_are_small(b"no archive"));
+    }
+}
