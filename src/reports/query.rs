@@ -222,7 +222,7 @@ impl Query {
     }
 
     /// True when no rollup holds the asked combination: the caller then makes the view from rows, already
-    /// filtered by what the cells cannot say (and divided by the attribute of `by`, see [`View::blocks`]).
+    /// filtered by what the cells cannot say (and divided by the attribute of `by`, see [`crate::analytics::Piece::group`]).
     pub fn needs_rows(&self, subject: Subject) -> bool {
         let Filter { operator, category, attribute, .. } = &self.filter;
         if attribute.is_some() || matches!(self.by, Some(Breakdown::Attribute(_))) {
