@@ -119,15 +119,19 @@ impl Packed {
     /// A block that tells stores apart.
     pub fn of_stores(blocks: BTreeMap<StoreId, DayBlock>) -> Self {
         let bytes = Writer::of(blocks).finish();
-        // What was just written can be read.
-        Self::read(bytes).unwrap_or_else(|_| Self { bytes: vec![], words: vec![], sections: vec![] })
+        Self::just_written(bytes)
     }
 
     /// A block that holds only who paid.
     pub fn of_sketch(sketch: &Sketch) -> Self {
         let mut writer = Writer::of(BTreeMap::new());
         writer.sections.push((Section::Customers, sketch.registers(), sketch.bytes()));
-        Self::read(writer.bytes()).unwrap_or_else(|_| Self { bytes: vec![], words: vec![], sections: vec![] })
+        Self::just_written(writer.bytes())
+    }
+
+    /// What was just written can be read; an empty block in its place would be a wrong number.
+    fn just_written(bytes: Vec<u8>) -> Self {
+        Self::read(bytes).unwrap_or_else(|error| unreachable!("a block that was just written: {error}"))
     }
 
     /// Who paid; nobody in blocks of cells.
@@ -140,8 +144,8 @@ impl Packed {
     /// Adds those who paid to others.
     pub fn join_into(&self, sketch: &mut Sketch) {
         let place = self.sections.iter().find(|place| place.section == Section::Customers as u8);
-        if let Some((place, raw)) = place.and_then(|place| Some((place, self.raw(place)?))) {
-            sketch.join_bytes(&raw, place.cells);
+        if let Some(place) = place {
+            sketch.join_bytes(&self.raw(place), place.cells);
         }
     }
 
@@ -256,7 +260,7 @@ impl Packed {
     fn cells<C: Cell>(&self, sections: &[Section], mut take: impl FnMut(StoreId, &C, &C::Sums)) {
         let find = |wanted: &Section| self.sections.iter().find(|place| place.section == *wanted as u8);
         let Some(place) = sections.iter().find_map(find) else { return };
-        let Some(raw) = self.raw(place) else { return };
+        let raw = self.raw(place);
         let mut rest = &raw[..];
         let mut columns = Vec::with_capacity(24);
         while let Some(column) = Column::take(&mut rest) {
@@ -271,7 +275,13 @@ impl Packed {
         }
     }
 
-    fn raw(&self, place: &Place) -> Option<Cow<'_, [u8]>> {
+    /// The bytes of a section. They were compared with their hash: when they cannot be unpacked that is our fault, and no
+    /// figure is better than one without these cells.
+    fn raw(&self, place: &Place) -> Cow<'_, [u8]> {
+        self.unpacked(place).unwrap_or_else(|| unreachable!("section {} cannot be unpacked", place.section))
+    }
+
+    fn unpacked(&self, place: &Place) -> Option<Cow<'_, [u8]>> {
         let stored = self.bytes.get(place.from..place.until)?;
         if stored.len() == place.raw_bytes {
             return Some(Cow::Borrowed(stored));

@@ -251,22 +251,9 @@ impl Planner<'_> {
         if let [store] = self.together.members[..] {
             taken.push((Level::Days, store.into(), Parts::FIGURES));
         } else {
-            let by_store = self.query.by == Some(Breakdown::Store);
-            let ranked = Parts {
-                money: self.together.money_by_store,
-                conversion: by_store,
-                items_by_store: by_store,
-                ..Parts::NONE
-            };
-            let rest = Parts {
-                money: !ranked.money,
-                conversion: !ranked.conversion,
-                items_by_store: !by_store,
-                // Which feed is counted where there are bills depends on the store: then no hours are better than
-                // wrong ones.
-                profile: self.together.only_live,
-                ..Parts::FIGURES
-            };
+            let (ranked, rest) = self.parts();
+            // Which feed is counted where there are bills depends on the store: then no hours are better than wrong ones.
+            let rest = Parts { profile: self.together.only_live, ..rest };
             taken.push((Level::AllDays, calendar.owner(), rest));
             if ranked != Parts::NONE {
                 taken.push((Level::Stores, calendar.owner(), ranked));
@@ -302,19 +289,7 @@ impl Planner<'_> {
         match (&self.together.members[..], self.together.calendar) {
             ([store], _) => pieces.push(planned(Level::Hours, (*store).into(), *store, Parts::FIGURES)),
             (members, Some(calendar)) => {
-                let by_store = self.query.by == Some(Breakdown::Store);
-                let ranked = Parts {
-                    money: self.together.money_by_store,
-                    conversion: by_store,
-                    items_by_store: by_store,
-                    ..Parts::NONE
-                };
-                let rest = Parts {
-                    money: !ranked.money,
-                    conversion: !ranked.conversion,
-                    items_by_store: !by_store,
-                    ..Parts::FIGURES
-                };
+                let (ranked, rest) = self.parts();
                 pieces.push(planned(Level::AllHours, calendar.owner(), self.first_store(), rest));
                 if ranked != Parts::NONE {
                     let of = |store: &StoreId| planned(Level::Hours, (*store).into(), *store, ranked);
@@ -324,6 +299,16 @@ impl Planner<'_> {
             (_, None) => {}
         }
         self.plan.pieces.append(&mut pieces);
+    }
+
+    /// What is told store by store, and what of all stores together.
+    fn parts(&self) -> (Parts, Parts) {
+        let by_store = self.query.by == Some(Breakdown::Store);
+        let money = self.together.money_by_store;
+        let ranked = Parts { money, conversion: by_store, items_by_store: by_store, ..Parts::NONE };
+        let rest =
+            Parts { money: !money, conversion: !by_store, items_by_store: !by_store, ..Parts::FIGURES };
+        (ranked, rest)
     }
 
     fn first_store(&self) -> StoreId {
