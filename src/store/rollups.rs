@@ -218,6 +218,16 @@ impl Database {
         write.commit().await
     }
 
+    /// Ends the right of a rebuild that was killed, so that a repair can commit; the next start begins again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn abandon_rebuild(&self) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        statement(include_str!("sql/abandon_rebuild.sql")).execute(write.connection()).await?;
+        write.commit().await
+    }
+
     /// Writes blocks that were made anew, in a transaction of their own; `version` is that after the rebuild.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use tillwatch::domain::{Clock, Status};
 use tillwatch::jobs::ready_snapshot;
+use tillwatch::jobs::repair::{Workshop, carry_out, plan};
 use tillwatch::store::{FoldCommit, StoreChange, StoreError};
 
 use crate::doctor::three_days;
@@ -30,6 +31,26 @@ async fn nobody_folds_while_the_rollups_are_made_anew_and_who_began_last_goes_on
     line.send(vec![payment(&line, "d", "2026-11-23T09:00:00Z", Status::Succeeded)]).await;
     line.fold_until_empty().await;
     line.assert_equals_rebuild().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_file_is_repaired_also_when_a_rebuild_was_killed_on_the_way() {
+    let line = three_days().await;
+    let before = line.rollups().await;
+    let file = line.context.snapshots.current().files.values().next().unwrap()[0].clone();
+    std::fs::remove_file(line.lake.root().join(&file.path)).unwrap();
+    let database = &line.context.database;
+    database.begin_rebuild("killed").await.unwrap();
+    let shop = Workshop {
+        folder: line.folder.path().to_owned(),
+        database: database.clone(),
+        lake: line.lake.clone(),
+        backups: Vec::new(),
+    };
+    let planned = plan(&shop, line.clock.now()).await.unwrap();
+    carry_out(&shop, planned, false, line.clock.now()).await.unwrap();
+    line.context.snapshots.publish(ready_snapshot(database, &line.lake).await.unwrap());
+    assert_eq!(line.rollups().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

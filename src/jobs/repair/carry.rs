@@ -25,6 +25,8 @@ pub async fn carry_out(shop: &Workshop, plan: Plan, accept_loss: bool, now: Inst
             "{lost} files are nowhere to be found; name a backup with --from, or give their rows up with --accept-loss"
         );
     }
+    // Nobody else is at work on this folder: a rebuild that is not over was killed.
+    shop.database.abandon_rebuild().await.context("ending a rebuild that was killed")?;
     if !plan.newly_lost.is_empty() {
         let base = steady_snapshot(&shop.database).await?;
         commit_aside(&shop.database, &base, &plan.newly_lost, now).await?;
