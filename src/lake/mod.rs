@@ -9,6 +9,7 @@ mod file;
 mod filter;
 mod folder;
 mod forget;
+mod gather;
 mod pruned;
 mod recover;
 mod supersede;

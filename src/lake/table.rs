@@ -5,15 +5,14 @@ use chrono::NaiveDate;
 use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::read::ParquetReader;
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars::prelude::{
-    DataFrame, IdxCa, IdxSize, IntoColumn, NamedFrom, NewChunkedArray, Schema, SerReader, Series,
-};
+use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Schema, SerReader, Series};
 
 use crate::domain::{RecordKey, Stream, instant_from_ms};
 
 use super::batch::{BATCH_ROWS_MAX, decode_batch};
 use super::columns::{Frame, FrameError};
 use super::folder::last_event_ms;
+use super::gather::gather;
 use super::supersede::Version;
 
 /// Rows of one row group: small enough to skip by store, large enough to read fast.
@@ -163,9 +162,7 @@ impl Table for Frame {
     }
 
     fn take(&self, places: &[usize]) -> Result<Self, FrameError> {
-        let places: Vec<IdxSize> =
-            places.iter().map(|place| IdxSize::try_from(*place).unwrap_or(IdxSize::MAX)).collect();
-        Ok(Self(self.0.take(&IdxCa::from_slice("".into(), &places))?))
+        Ok(Self(gather(&self.0, places)?))
     }
 
     fn concat(tables: Vec<Self>) -> Result<Option<Self>, FrameError> {
