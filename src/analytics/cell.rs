@@ -20,7 +20,7 @@ impl Dictionary {
     }
 
     fn place(&self, word: Word) -> u64 {
-        self.0.get(&word).copied().unwrap_or(0)
+        self.0.get(&word).copied().unwrap_or_else(|| unreachable!("{word:?} was not gathered"))
     }
 }
 
@@ -69,8 +69,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn word(&mut self) -> Word {
-        let place = self.code();
-        self.words.get(place).copied().unwrap_or(Word::NONE)
+        *known(self.words, self.code())
     }
 
     #[inline]
@@ -113,8 +112,17 @@ const MONEY_KINDS: [MoneyKind; 9] = [
 ];
 const UNITS: [Unit; 2] = [Unit::Payment, Unit::AttemptGroup];
 
-fn place<T: PartialEq>(all: &[T], value: &T) -> u64 {
-    all.iter().position(|of| of == value).and_then(|place| u64::try_from(place).ok()).unwrap_or(0)
+/// The code of a value. One that is missing in its list must not be written as another.
+fn place<T: PartialEq + std::fmt::Debug>(all: &[T], value: &T) -> u64 {
+    let place = all.iter().position(|of| of == value).and_then(|place| u64::try_from(place).ok());
+    place.unwrap_or_else(|| unreachable!("{value:?} has no code"))
+}
+
+/// The value of a code. The block's hash was checked: a code that has no value is our fault, and no figure is better
+/// than one under another name.
+#[inline]
+fn known<T>(all: &[T], code: usize) -> &T {
+    all.get(code).unwrap_or_else(|| unreachable!("code {code} of {}", all.len()))
 }
 
 impl MoneyKey {
@@ -131,8 +139,8 @@ impl MoneyKey {
     fn read_key(cursor: &mut Cursor<'_>) -> Self {
         Self {
             slot: cursor.slot(),
-            feed: FEEDS.get(cursor.code()).copied().unwrap_or(Feed::Live),
-            kind: MONEY_KINDS.get(cursor.code()).copied().unwrap_or(MoneyKind::Adjustment),
+            feed: *known(&FEEDS, cursor.code()),
+            kind: *known(&MONEY_KINDS, cursor.code()),
             account: cursor.word(),
             provider: cursor.word(),
             method: cursor.word(),
@@ -221,9 +229,9 @@ impl Cell for AttemptKey {
             scene,
             promotion,
             currency,
-            status: Status::ALL.get(cursor.code()).copied().unwrap_or(Status::Created),
+            status: *known(Status::ALL, cursor.code()),
             failure_code,
-            failure_class: cursor.code().checked_sub(1).and_then(|at| FailureClass::ALL.get(at)).copied(),
+            failure_class: cursor.code().checked_sub(1).map(|at| *known(FailureClass::ALL, at)),
         };
         (key, AttemptSums { count: cursor.count(), amount: cursor.sum() })
     }

@@ -131,31 +131,38 @@ fn add_money(
 ) -> Result<(), FrameError> {
     let frame = money_frame(rows, feed, columns)?;
     let cells = Cells::new(&frame, "cash_day", "cash_slot")?;
+    let kinds = cells.words("kind")?;
+    let [account, provider, method, scene] = cells.all_words(["account", "provider", "method", "scene"])?;
+    let [operator, promotion, currency] = cells.all_words(["operator", "promotion", "currency"])?;
+    let [count, fee_known_count] = cells.all_counts(["count", "fee_known_count"])?;
+    let [amount, list, tax] = cells.all_sums(["sum_amount", "sum_list", "sum_tax"])?;
+    let [of_merchant, of_platform] = cells.all_sums(["sum_discount_merchant", "sum_discount_platform"])?;
+    let [fee, known, refunded] = cells.all_sums(["sum_fee", "sum_fee_known_amount", "sum_fee_refunded"])?;
     for row in 0..frame.height() {
-        let Some(kind) = money_kind(cells.text("kind", row)?, feed) else { continue };
+        let Some(kind) = money_kind(kinds[row].as_str(), feed) else { continue };
         let key = MoneyKey {
             slot: cells.slot(row),
             feed,
             kind,
-            account: cells.word("account", row)?,
-            provider: cells.word("provider", row)?,
-            method: cells.word("method", row)?,
-            scene: cells.word("scene", row)?,
-            operator: cells.word("operator", row)?,
-            promotion: cells.word("promotion", row)?,
-            currency: cells.word("currency", row)?,
+            account: account[row],
+            provider: provider[row],
+            method: method[row],
+            scene: scene[row],
+            operator: operator[row],
+            promotion: promotion[row],
+            currency: currency[row],
         };
         let sums = MoneySums {
-            count: cells.count("count", row)?,
-            amount: cells.sum("sum_amount", row)?,
-            list: cells.sum("sum_list", row)?,
-            discount_merchant: cells.sum("sum_discount_merchant", row)?,
-            discount_platform: cells.sum("sum_discount_platform", row)?,
-            tax: cells.sum("sum_tax", row)?,
-            fee: cells.sum("sum_fee", row)?,
-            fee_known_count: cells.count("fee_known_count", row)?,
-            fee_known_amount: cells.sum("sum_fee_known_amount", row)?,
-            fee_refunded: cells.sum("sum_fee_refunded", row)?,
+            count: count[row],
+            amount: amount[row],
+            list: list[row],
+            discount_merchant: of_merchant[row],
+            discount_platform: of_platform[row],
+            tax: tax[row],
+            fee: fee[row],
+            fee_known_count: fee_known_count[row],
+            fee_known_amount: known[row],
+            fee_refunded: refunded[row],
         };
         *cells.block(changes, row).money.entry(key).or_default() += sums;
     }
@@ -262,20 +269,25 @@ fn add_attempts(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameErro
         .agg([col("sign").sum().alias("count"), signed_sum(col("amount")).alias("sum_amount")])
         .collect()?;
     let cells = Cells::new(&frame, "day", "slot")?;
+    let [provider, method, scene] = cells.all_words(["provider", "method", "scene"])?;
+    let [promotion, currency, statuses] = cells.all_words(["promotion", "currency", "status"])?;
+    let [failure_code, failure_class] = cells.all_words(["failure_code", "failure_class"])?;
+    let [count] = cells.all_counts(["count"])?;
+    let [amount] = cells.all_sums(["sum_amount"])?;
     for row in 0..frame.height() {
-        let Some(status) = Status::parse(cells.text("status", row)?) else { continue };
+        let Some(status) = Status::parse(statuses[row].as_str()) else { continue };
         let key = AttemptKey {
             slot: cells.slot(row),
-            provider: cells.word("provider", row)?,
-            method: cells.word("method", row)?,
-            scene: cells.word("scene", row)?,
-            promotion: cells.word("promotion", row)?,
-            currency: cells.word("currency", row)?,
+            provider: provider[row],
+            method: method[row],
+            scene: scene[row],
+            promotion: promotion[row],
+            currency: currency[row],
             status,
-            failure_code: cells.word("failure_code", row)?,
-            failure_class: FailureClass::parse(cells.text("failure_class", row)?),
+            failure_code: failure_code[row],
+            failure_class: FailureClass::parse(failure_class[row].as_str()),
         };
-        let sums = AttemptSums { count: cells.count("count", row)?, amount: cells.sum("sum_amount", row)? };
+        let sums = AttemptSums { count: count[row], amount: amount[row] };
         *cells.block(changes, row).attempts.entry(key).or_default() += sums;
     }
     Ok(())
@@ -382,25 +394,31 @@ fn add_items(changes: &mut Changes, rows: &DataFrame) -> Result<(), FrameError> 
         ])
         .collect()?;
     let cells = Cells::new(&frame, "cash_day", "cash_slot")?;
+    let [provider, method, scene] = cells.all_words(["provider", "method", "scene"])?;
+    let [promotion, currency, category] = cells.all_words(["promotion", "currency", "item_category"])?;
+    let [sku, name] = cells.all_words(["item_sku", "item_name"])?;
+    let [lines, refund_lines] = cells.all_counts(["lines", "refund_lines"])?;
+    let [quantity, amount] = cells.all_sums(["quantity", "sum_amount"])?;
+    let [refund_quantity, refund_amount] = cells.all_sums(["refund_quantity", "refund_amount"])?;
     for row in 0..frame.height() {
         let key = ItemKey {
             slot: cells.slot(row),
-            provider: cells.word("provider", row)?,
-            method: cells.word("method", row)?,
-            scene: cells.word("scene", row)?,
-            promotion: cells.word("promotion", row)?,
-            category: cells.word("item_category", row)?,
-            sku: cells.word("item_sku", row)?,
-            name: cells.word("item_name", row)?,
-            currency: cells.word("currency", row)?,
+            provider: provider[row],
+            method: method[row],
+            scene: scene[row],
+            promotion: promotion[row],
+            category: category[row],
+            sku: sku[row],
+            name: name[row],
+            currency: currency[row],
         };
         let sums = ItemSums {
-            lines: cells.count("lines", row)?,
-            quantity_micro: cells.sum("quantity", row)?,
-            amount: cells.sum("sum_amount", row)?,
-            refund_lines: cells.count("refund_lines", row)?,
-            refund_quantity_micro: cells.sum("refund_quantity", row)?,
-            refund_amount: cells.sum("refund_amount", row)?,
+            lines: lines[row],
+            quantity_micro: quantity[row],
+            amount: amount[row],
+            refund_lines: refund_lines[row],
+            refund_quantity_micro: refund_quantity[row],
+            refund_amount: refund_amount[row],
         };
         *cells.block(changes, row).items.entry(key).or_default() += sums;
     }
@@ -442,21 +460,34 @@ impl<'a> Cells<'a> {
         changes.entry((store, day)).or_default()
     }
 
-    fn text(&self, name: &str, row: usize) -> Result<&'a str, FrameError> {
-        Ok(self.column(name)?.str()?.get(row).unwrap_or_default())
+    fn words(&self, name: &str) -> Result<Vec<Word>, FrameError> {
+        let texts = self.column(name)?.str()?;
+        Ok(texts.iter().map(|text| Word::of(text.unwrap_or_default())).collect())
     }
 
-    fn word(&self, name: &str, row: usize) -> Result<Word, FrameError> {
-        Ok(Word::of(self.text(name, row)?))
+    /// The words of several columns, row by row. Columns are looked up once, not at every row.
+    fn all_words<const N: usize>(&self, names: [&str; N]) -> Result<[Vec<Word>; N], FrameError> {
+        all(names, |name| self.words(name))
     }
 
-    fn count(&self, name: &str, row: usize) -> Result<i64, FrameError> {
-        Ok(self.column(name)?.i64()?.get(row).unwrap_or(0))
+    fn all_counts<const N: usize>(&self, names: [&str; N]) -> Result<[Vec<i64>; N], FrameError> {
+        all(names, |name| Ok(self.column(name)?.i64()?.iter().map(|count| count.unwrap_or(0)).collect()))
     }
 
-    fn sum(&self, name: &str, row: usize) -> Result<i128, FrameError> {
-        Ok(self.column(name)?.i128()?.get(row).unwrap_or(0))
+    fn all_sums<const N: usize>(&self, names: [&str; N]) -> Result<[Vec<i128>; N], FrameError> {
+        all(names, |name| Ok(self.column(name)?.i128()?.iter().map(|sum| sum.unwrap_or(0)).collect()))
     }
+}
+
+fn all<T: Default, const N: usize>(
+    names: [&str; N],
+    read: impl Fn(&str) -> Result<T, FrameError>,
+) -> Result<[T; N], FrameError> {
+    let mut columns = std::array::from_fn(|_| T::default());
+    for (column, name) in columns.iter_mut().zip(names) {
+        *column = read(name)?;
+    }
+    Ok(columns)
 }
 
 /// Raises the youngest event and arrival per store and provider by these rows, counted or not.

@@ -21,7 +21,7 @@ use super::sketch::Sketch;
 use super::snapshot::Snapshot;
 
 /// Memory of the sums that are kept.
-pub const SUMS_BYTES_MAX: usize = 128 << 20;
+pub const SUMS_BYTES_MAX: usize = 256 << 20;
 
 /// The sum of some whole days of one owner. Each kind of cell is summed when it is first asked for.
 #[derive(Debug)]

@@ -365,7 +365,7 @@ fn section(
         providers: slices(providers, frame),
         methods: slices(methods, frame),
         categories: slices(gathered.categories.remove(&code).unwrap_or_default(), frame),
-        breakdown: breakdown(&code, rows, gathered, frame),
+        breakdown: breakdown(code, rows, gathered, frame),
         heat: std::array::from_fn(|weekday| {
             std::array::from_fn(|hour| {
                 let (payments, paid) = heat[weekday][hour];
@@ -408,7 +408,7 @@ fn slices(sums: BTreeMap<Word, SliceSums>, frame: &Frame) -> Vec<Slice> {
 }
 
 fn breakdown(
-    code: &Word,
+    code: Word,
     mut rows: BTreeMap<Word, Sides<Ladder>>,
     gathered: &Gathered,
     frame: &Frame,
@@ -416,7 +416,7 @@ fn breakdown(
     if !frame.broken_down {
         return Vec::new();
     }
-    for (_, row) in gathered.success.keys().filter(|(of, _)| of == code) {
+    for (_, row) in gathered.success.keys().filter(|(of, _)| *of == code) {
         rows.entry(*row).or_default();
     }
     let mut rows: Vec<_> = rows
@@ -426,7 +426,7 @@ fn breakdown(
             ladder: sides.compared(frame.before),
             success: gathered
                 .success
-                .get(&(*code, key))
+                .get(&(code, key))
                 .map_or_else(Compared::default, |sides| sides.compared(frame.before).map(Aged::success)),
         })
         .collect();

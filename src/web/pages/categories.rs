@@ -98,7 +98,7 @@ fn shown(asked: &Asked, report: &Categories, section: &CategoriesSection) -> Sho
         .breakdown
         .iter()
         .map(|row| {
-            let name = choices::row_name(asked, &row.key);
+            let name = choices::row_name(asked, row.key);
             row_shown(page, currency, name, &row.figures, row.share_ppm, largest)
         })
         .collect();

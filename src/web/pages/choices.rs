@@ -102,7 +102,7 @@ pub fn breakdown_name(page: &Page, by: &Breakdown) -> String {
 }
 
 /// Name of a row of the breakdown asked for.
-pub fn row_name(asked: &Asked, key: &Word) -> String {
+pub fn row_name(asked: &Asked, key: Word) -> String {
     let page = &asked.page;
     match &asked.query.by {
         Some(Breakdown::Store) => asked
@@ -111,9 +111,9 @@ pub fn row_name(asked: &Asked, key: &Word) -> String {
             .iter()
             .find(|store| store.slug == key.as_str())
             .map_or_else(|| key.to_string(), |store| store.name.clone()),
-        Some(Breakdown::Provider) => page.word("provider", key),
-        Some(Breakdown::Method) => page.word("method", key),
-        Some(Breakdown::Scene) => page.word("scene", key),
-        _ => page.word("value", key),
+        Some(Breakdown::Provider) => page.word("provider", &key),
+        Some(Breakdown::Method) => page.word("method", &key),
+        Some(Breakdown::Scene) => page.word("scene", &key),
+        _ => page.word("value", &key),
     }
 }

@@ -295,7 +295,7 @@ fn rate_shown(asked: &Asked, set: Option<&str>, row: &ConversionRow) -> RateShow
         |pair| page.delta_points(pair.now.conversion().share(), pair.before.conversion().share()),
     );
     RateShown {
-        name: set.map_or_else(|| choices::row_name(asked, &row.key), |set| page.word(set, &row.key)),
+        name: set.map_or_else(|| choices::row_name(asked, row.key), |set| page.word(set, &row.key)),
         url: set.map(|set| asked.url(&asked.filters.only(set, &row.key))),
         started: page.count(rates.payments.all.started),
         conversion: page.percent(rates.conversion(), 1),

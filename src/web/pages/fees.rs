@@ -92,7 +92,7 @@ fn shown(asked: &Asked, report: &Fees, section: &FeesSection) -> Shown {
         .breakdown
         .iter()
         .map(|row| {
-            let name = choices::row_name(asked, &row.key);
+            let name = choices::row_name(asked, row.key);
             row_shown(page, currency, (name, None), &row.ladder, &row.audit, None)
         })
         .collect();

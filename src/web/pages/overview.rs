@@ -307,7 +307,7 @@ fn breakdown_row(asked: &Asked, currency: Currency, row: &reports::BreakdownRow)
     let page = &asked.page;
     let ladder = &row.ladder.value;
     BreakdownShown {
-        name: super::choices::row_name(asked, &row.key),
+        name: super::choices::row_name(asked, row.key),
         paid: page.money(ladder.paid, currency),
         payments: page.count(ladder.payments),
         average: page.money(ladder.average(), currency),
