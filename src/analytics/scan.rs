@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-use polars::prelude::{BooleanChunked, NewChunkedArray};
-
 use crate::domain::{Instant, Range, StoreId, Stream, Word};
-use crate::lake::{FileSet, Frame, FrameError, Lake, LakeError, LakeFile};
+use crate::lake::{FileSet, Frame, FrameError, Lake, LakeError, LakeFile, Table};
+use chrono::NaiveDate;
 
 use super::changes::{Changes, Grains, add_ledger_lines, add_transactions};
 use super::groups::{add_conversion, attempts};
@@ -147,44 +145,126 @@ const LEDGER_COLUMNS: [&str; 21] = [
     "attribute_value",
 ];
 
-/// Makes a view from rows. Reads only the files that may hold rows of the spans; takes milliseconds per file, so call
-/// it on a blocking thread.
+/// Rows of several files are counted together up to so many: a file of a few rows costs little more than its reading.
+const COUNTED_ROWS: usize = 65_536;
+
+/// Makes a view from rows. Reads only the files that may hold rows of the spans, on two threads; takes a millisecond and
+/// more per file, so call it on a blocking thread.
 ///
 /// # Errors
 /// The first file that cannot be read: no partial figure.
 pub fn scan_view(lake: &Lake, snapshot: &Snapshot, scan: &Scan) -> Result<View, LakeError> {
-    let mut groups: BTreeMap<Word, Changes> = BTreeMap::new();
-    let mut intents: BTreeMap<Word, Vec<super::Attempt>> = BTreeMap::new();
     let stores: BTreeSet<StoreId> = stores_of(scan).into_iter().collect();
-    for (stream, file) in files_of(snapshot, scan, &[Stream::Transactions, Stream::LedgerLines]) {
-        let columns: &[&str] =
-            if stream == Stream::Transactions { &TRANSACTION_COLUMNS } else { &LEDGER_COLUMNS };
-        let rows = lake.read_stores(&file, Some(columns), &stores)?;
-        for (group, rows) in taken(&rows, scan, stream)? {
-            let changes = groups.entry(group).or_default();
-            if stream == Stream::Transactions {
-                add_transactions(changes, &rows, 1, &scan.grains)?;
-                intents.entry(group).or_default().append(&mut attempts(&rows)?);
-            } else {
-                add_ledger_lines(changes, &rows, 1, &scan.grains)?;
+    let files = files_of(snapshot, scan, &[Stream::Transactions, Stream::LedgerLines]);
+    let (one, other): (Vec<_>, Vec<_>) = files.chunks(2).map(|pair| (pair.first(), pair.get(1))).unzip();
+    let count = |files: Vec<Option<&(Stream, Arc<LakeFile>)>>| {
+        let mut counter = Counter::new(scan);
+        for (stream, file) in files.into_iter().flatten() {
+            counter.read(lake, *stream, file, &stores)?;
+        }
+        counter.finish()
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| count(other));
+        (count(one), second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let mut counted = one?;
+    counted.add(other?);
+    Ok(counted.view(snapshot, scan))
+}
+
+/// What was counted, by the value that rows are divided by.
+#[derive(Default)]
+struct Counted {
+    changes: BTreeMap<Word, Changes>,
+    /// Intents are told from all rows of a group, whichever file they stand in.
+    attempts: BTreeMap<Word, Vec<super::Attempt>>,
+}
+
+impl Counted {
+    fn add(&mut self, other: Self) {
+        for (group, changes) in other.changes {
+            let own = self.changes.entry(group).or_default();
+            for (place, block) in changes {
+                own.entry(place).or_default().apply(&block);
             }
         }
-    }
-    let mut view = View::default();
-    for (group, rows) in intents {
-        add_conversion(groups.entry(group).or_default(), rows, 1, &scan.grains);
-    }
-    for (group, changes) in groups {
-        for ((store, day), block) in changes {
-            view.pieces.push(Piece::made(store, group, day, Arc::new(block)));
+        for (group, mut attempts) in other.attempts {
+            self.attempts.entry(group).or_default().append(&mut attempts);
         }
     }
-    for (store, _) in &scan.ranges {
-        if let Some((first, _)) = snapshot.days_with_data(*store) {
-            view.first_day.insert(*store, first);
+
+    fn view(mut self, snapshot: &Snapshot, scan: &Scan) -> View {
+        let mut view = View::default();
+        for (group, rows) in self.attempts {
+            add_conversion(self.changes.entry(group).or_default(), rows, 1, &scan.grains);
         }
+        for (group, changes) in self.changes {
+            for ((store, day), block) in changes {
+                view.pieces.push(Piece::made(store, group, day, Arc::new(block)));
+            }
+        }
+        for (store, _) in &scan.ranges {
+            if let Some((first, _)) = snapshot.days_with_data(*store) {
+                view.first_day.insert(*store, first);
+            }
+        }
+        view
     }
-    Ok(view)
+}
+
+/// Counts the rows of one file after the other.
+struct Counter<'a> {
+    scan: &'a Scan,
+    counted: Counted,
+    /// Rows that are not counted yet.
+    waiting: BTreeMap<(Stream, Word), Vec<Frame>>,
+    waiting_rows: usize,
+}
+
+impl<'a> Counter<'a> {
+    fn new(scan: &'a Scan) -> Self {
+        Self { scan, counted: Counted::default(), waiting: BTreeMap::new(), waiting_rows: 0 }
+    }
+
+    fn read(
+        &mut self,
+        lake: &Lake,
+        stream: Stream,
+        file: &LakeFile,
+        stores: &BTreeSet<StoreId>,
+    ) -> Result<(), LakeError> {
+        let columns: &[&str] =
+            if stream == Stream::Transactions { &TRANSACTION_COLUMNS } else { &LEDGER_COLUMNS };
+        let rows = lake.read_stores(file, Some(columns), stores)?;
+        for (group, rows) in taken(&rows, self.scan, stream)? {
+            if rows.rows() > 0 {
+                self.waiting_rows += rows.rows();
+                self.waiting.entry((stream, group)).or_default().push(rows);
+            }
+        }
+        if self.waiting_rows >= COUNTED_ROWS { Ok(self.count()?) } else { Ok(()) }
+    }
+
+    fn count(&mut self) -> Result<(), FrameError> {
+        self.waiting_rows = 0;
+        for ((stream, group), parts) in std::mem::take(&mut self.waiting) {
+            let Some(rows) = Frame::concat(parts)? else { continue };
+            let changes = self.counted.changes.entry(group).or_default();
+            if stream == Stream::Transactions {
+                add_transactions(changes, &rows, 1, &self.scan.grains)?;
+                self.counted.attempts.entry(group).or_default().append(&mut attempts(&rows)?);
+            } else {
+                add_ledger_lines(changes, &rows, 1, &self.scan.grains)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Counted, LakeError> {
+        self.count()?;
+        Ok(self.counted)
+    }
 }
 
 /// The live files that may hold rows of the spans: their day is not after the span, their youngest event not before.
@@ -231,7 +311,8 @@ pub(super) fn stores_of(scan: &Scan) -> Vec<StoreId> {
 }
 
 pub(super) fn masked(rows: &Frame, mask: &[bool]) -> Result<Frame, FrameError> {
-    Ok(Frame(rows.data().filter(&BooleanChunked::from_slice("".into(), mask))?))
+    let places: Vec<usize> = (0..mask.len()).filter(|row| mask.get(*row) == Some(&true)).collect();
+    if places.len() == rows.rows() { Ok(rows.clone()) } else { rows.take(&places) }
 }
 
 /// The rows of these stores that the filter takes.
