@@ -70,7 +70,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         metrics: Arc::clone(&metrics),
     };
     let mut runner = Runner::new(context);
-    runner.spawn(Fold::new(lake.clone()));
+    let fold = Fold::new(lake.clone());
+    runner.spawn(fold.compact());
+    runner.spawn(fold);
     runner.spawn(Expire::new(lake.clone()));
     runner.spawn(Inspect::new(lake.clone()));
     runner.spawn(Scrub::new(lake.clone()));

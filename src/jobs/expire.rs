@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -6,7 +5,7 @@ use chrono::TimeDelta;
 
 use crate::lake::Lake;
 
-use super::fold::{Installed, SWEEP_MAX, sweep};
+use super::fold::{Installed, SWEEP_MAX, Shared, sweep};
 use super::runner::{Job, JobContext, JobReport};
 
 /// How long folded batches are kept: they are the source of repair.
@@ -44,7 +43,7 @@ impl Job for Expire {
             context.database.expire_batches(now - INBOX_KEEP, BATCHES_MAX).await.context("old batches")?;
         let answers =
             context.database.expire_answers(now - ANSWERS_KEEP, ANSWERS_MAX).await.context("old answers")?;
-        let world = Installed::new(context.clone(), self.lake.clone(), Arc::default());
+        let world = Installed::new(context.clone(), self.lake.clone(), Shared::default());
         let files = sweep(&world).await?;
         let more = batches == u64::try_from(BATCHES_MAX)?
             || answers == u64::try_from(ANSWERS_MAX)?

@@ -23,7 +23,7 @@ pub mod wecom;
 
 pub use evaluate_alerts::EvaluateAlerts;
 pub use expire::Expire;
-pub use fold::Fold;
+pub use fold::{Compact, Fold};
 pub use fresh::fresh_blocks;
 pub use inspect::Inspect;
 pub use notify::Notify;

@@ -53,7 +53,7 @@ pub fn recover(
         .partition(|file| file.made_in().is_some_and(|version| version < made_in));
     let standing = standing_versions(lake, &older)?;
     let attempts: [fn(i64, i64) -> bool; 2] =
-        [|folded, made_in| folded == made_in, |folded, made_in| folded <= made_in];
+        [|folded, made_in| folded == made_in, |folded, made_in| folded < made_in];
     for takes in attempts {
         let batches = kept.iter().filter(|batch| takes(batch.folded_version, made_in));
         let batches = batches.map(|batch| (batch.seq, batch.rows.clone()));

@@ -12,7 +12,7 @@ use tillwatch::domain::{
     Stream, Transaction, Word,
 };
 use tillwatch::intake::Intake;
-use tillwatch::jobs::fold::{Installed, fold_waiting};
+use tillwatch::jobs::fold::{Installed, MERGE_ROWS_MAX, Shared, World, fold_waiting, merge_due};
 use tillwatch::jobs::{Fold, Job, JobContext, rebuild_rollups};
 use tillwatch::lake::{FileSet, Lake};
 use tillwatch::store::{Database, DatabaseAddress, FoldCommit, InboxBatch, InboxWriter, StoreDraft};
@@ -135,7 +135,7 @@ impl Line {
 
     /// A fold that is dropped after it was polled so often: wherever it stood, the rest of it never happens.
     pub async fn fold_cut_off(&self, mut polls: u32) {
-        let world = Installed::new(self.context.clone(), self.lake.clone(), Arc::default());
+        let world = Installed::new(self.context.clone(), self.lake.clone(), Shared::default());
         let mut work = std::pin::pin!(fold_waiting(&world));
         std::future::poll_fn(|context| {
             if polls == 0 {
@@ -355,12 +355,47 @@ async fn many_small_folds_are_merged_and_nothing_is_lost() {
         line.send(vec![payment(&line, &format!("{number}"), "2026-11-24T10:00:00Z", Status::Succeeded)])
             .await;
         line.fold_until_empty().await;
+        while line.fold.compact().run(&line.context).await.unwrap().more {}
     }
     line.assert_equals_rebuild().await;
     let snapshot = line.context.snapshots.current();
     let files: Vec<_> = snapshot.files.values().flatten().collect();
     assert!(files.len() <= 9, "{} files", files.len());
     assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fold_supersedes_while_files_are_merged_stays_superseded() {
+    let line = Line::new().await;
+    for number in 0..8 {
+        line.clock.advance(TimeDelta::seconds(1));
+        line.send(vec![payment(&line, &format!("{number}"), "2026-11-24T10:00:00Z", Status::Pending)]).await;
+        line.fold_until_empty().await;
+    }
+    let world = Installed::new(line.context.clone(), line.lake.clone(), Shared::default());
+    // The merge has written its file and waits for its turn to commit it …
+    let turn = world.turn().await;
+    let is_merged = || line.lake.list().unwrap().iter().any(|path| path.ends_with("m.parquet"));
+    let fold_meanwhile = async {
+        while !is_merged() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        // … while a fold of another process finds one of its rows paid.
+        line.clock.advance(TimeDelta::seconds(1));
+        line.send(vec![payment(&line, "3", "2026-11-24T10:00:00Z", Status::Succeeded)]).await;
+        line.fold_until_empty().await;
+        drop(turn);
+    };
+    let (merged, ()) = tokio::join!(merge_due(&world, MERGE_ROWS_MAX), fold_meanwhile);
+    assert!(merged.unwrap());
+    let snapshot = line.context.snapshots.current();
+    let current = snapshot.files.values().flatten().filter(|file| file.file_set == FileSet::Current);
+    let mut rows: Vec<_> = current.map(|file| (file.rows, file.live_rows())).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [(1, 1), (8, 7)]);
+    let stored = line.context.database.load_snapshot().await.unwrap();
+    assert_eq!(stored.files, snapshot.files);
+    line.assert_equals_rebuild().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

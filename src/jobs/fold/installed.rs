@@ -12,7 +12,7 @@ use crate::store::{BatchOutcome, FoldCommit, StoreError, WaitingBatch};
 use crate::telemetry::FoldResult;
 
 use super::protocol::BATCHES_MAX;
-use super::world::{Event, Intent, World};
+use super::world::{Event, Intent, Turn, World};
 
 /// How long a retired file stays: longer than any reader of an old snapshot needs it.
 const RETIRED_KEEP: TimeDelta = TimeDelta::hours(24);
@@ -33,13 +33,20 @@ pub(in crate::jobs) fn random_token() -> anyhow::Result<String> {
 pub struct Installed {
     context: JobContext,
     lake: Lake,
-    filters: Arc<FilterCache>,
+    shared: Shared,
+}
+
+/// What the folds and merges of a process share from round to round.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    pub filters: Arc<FilterCache>,
+    turns: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Installed {
-    /// The world of this installation; `filters` are kept from round to round.
-    pub const fn new(context: JobContext, lake: Lake, filters: Arc<FilterCache>) -> Self {
-        Self { context, lake, filters }
+    /// The world of this installation.
+    pub const fn new(context: JobContext, lake: Lake, shared: Shared) -> Self {
+        Self { context, lake, shared }
     }
 }
 
@@ -158,6 +165,10 @@ impl World for Installed {
         self.lake.remove(path)
     }
 
+    async fn turn(&self) -> Turn {
+        Turn::of(&self.shared.turns).await
+    }
+
     fn current(&self) -> Arc<Snapshot> {
         self.context.snapshots.current()
     }
@@ -171,7 +182,7 @@ impl World for Installed {
     }
 
     fn filters(&self) -> &FilterCache {
-        &self.filters
+        &self.shared.filters
     }
 
     fn knows_earlier_rows(&self) -> bool {

@@ -1,6 +1,10 @@
 //! Small files become large ones, and superseded rows leave the disk: a step of its own, committed like a fold.
+//!
+//! Most of its time goes into new files, and meanwhile folds go on. What they changed is looked at when the merge is
+//! committed: rows that were superseded since are so in the new file too, and a merge one of whose files is gone is
+//! dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -8,17 +12,15 @@ use chrono::NaiveDate;
 use crate::analytics::Snapshot;
 use crate::domain::Stream;
 use crate::lake::{
-    FileSet, FrameError, GROUP_HASH_COLUMNS, LakeFile, ROW_GROUP_ROWS, SortKey, Table, VERSION_COLUMNS,
-    Version, partition_column,
+    FileSet, FrameError, GROUP_HASH_COLUMNS, LakeFile, ROW_GROUP_ROWS, SortKey, SupersededRows, Table,
+    VERSION_COLUMNS, Version, partition_column,
 };
 use crate::store::FoldCommit;
 
 use super::files::{NewFile, describe, read_bytes, store_files};
-use super::protocol::{Fault, catch_up, settle};
+use super::protocol::{Fault, catch_up, try_settle};
 use super::world::{Event, World};
 
-/// Live rows that one round of merges takes in while batches wait: well under a second.
-pub const SMALL_MERGE_ROWS_MAX: u64 = 131_072;
 /// Live rows that one round of merges takes in at most. Bounds its memory: the compressed bytes of its inputs, some
 /// 150 bytes a row for their order, and one row group of decoded rows.
 pub const MERGE_ROWS_MAX: u64 = 1 << 20;
@@ -26,6 +28,8 @@ pub const MERGE_ROWS_MAX: u64 = 1 << 20;
 const SETTLED_ROWS: u64 = MERGE_ROWS_MAX / 2;
 /// One in so many rows superseded: the file is written anew, once that is worth it.
 const SUPERSEDED_SHARE: u64 = 5;
+/// How often a commit is tried while others keep committing.
+const COMMITS_MAX: usize = 20;
 /// Merges of one round: their files are synced together and committed at once, so that many days cost little more
 /// than one.
 const MERGES_MAX: usize = 64;
@@ -124,23 +128,101 @@ fn fitting<'f>(files: impl Iterator<Item = &'f Arc<LakeFile>>, mut room: u64) ->
     files.take_while(fits).map(Arc::clone).collect()
 }
 
-async fn merge<W: World>(world: &W, base: &Snapshot, merges: &[Merge]) -> Result<(), Fault> {
+/// A merge whose file is written.
+struct Merged {
+    /// As they were when their rows were read.
+    inputs: Vec<Arc<LakeFile>>,
+    /// `None` when no row of them is live.
+    output: Option<LakeFile>,
+    /// Of each row of the output: its input, and its place there.
+    origins: Vec<(usize, usize)>,
+}
+
+async fn merge<W: World>(world: &W, base: &Snapshot, due: &[Merge]) -> Result<(), Fault> {
     let token = world.token().map_err(Fault::Elsewhere)?;
-    let mut files = Vec::new();
-    for (place, merge) in merges.iter().enumerate() {
+    let (mut files, mut done) = (Vec::new(), Vec::new());
+    for (place, merge) in due.iter().enumerate() {
         let id = format!("{:08}-{token}-{place}m", base.version + 1);
-        files.extend(merged_file(world, merge, &id).await?);
+        let (file, merged) = merged_file(world, merge, &id).await?;
+        files.extend(file);
+        done.push(merged);
     }
     store_files(world, &token, &files).await?;
-    let retired: Vec<Arc<LakeFile>> = merges.iter().flat_map(|merge| merge.files.iter().cloned()).collect();
-    let rows: u64 = files.iter().map(|new| new.file.rows).sum();
-    let count = retired.len();
-    let mut commit = FoldCommit::nothing(token, base.version, world.now());
-    commit.added = files.into_iter().map(|new| new.file).collect();
-    commit.retired = retired;
-    settle(world, base, commit).await?;
-    world.note(Event::Merged { files: count, rows });
-    Ok(())
+    drop(files);
+    let committed = commit_merges(world, &token, &done).await;
+    let kept = match &committed {
+        Ok(kept) => kept.as_slice(),
+        // Refused for sure. After any other error the commit may have happened all the same.
+        Err(Fault::Conflict) => &[],
+        Err(_) => return committed.map(|_| ()),
+    };
+    let written = done.iter().filter_map(|merged| merged.output.as_ref());
+    for dropped in written.filter(|file| !kept.contains(&file.id)) {
+        // Nobody can make it live any more. What fails here, the sweep does later.
+        let _ = world.remove_file(&dropped.path).await;
+    }
+    committed.map(|_| ())
+}
+
+/// Commits the merges that still stand beside what was committed meanwhile; returns the ids of their files.
+async fn commit_merges<W: World>(world: &W, token: &str, done: &[Merged]) -> Result<Vec<String>, Fault> {
+    for _ in 0..COMMITS_MAX {
+        let _turn = world.turn().await;
+        catch_up(world).await.map_err(Fault::Elsewhere)?;
+        let present = world.current();
+        let mut commit = FoldCommit::nothing(token.to_owned(), present.version, world.now());
+        for merged in done {
+            merged.take_into(&mut commit, &present);
+        }
+        if commit.retired.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kept = commit.added.iter().map(|file| file.id.clone()).collect();
+        let (files, rows) = (commit.retired.len(), commit.added.iter().map(|file| file.rows).sum());
+        match try_settle(world, &present, commit).await {
+            Ok(()) => {
+                world.note(Event::Merged { files, rows });
+                return Ok(kept);
+            }
+            Err(Fault::Conflict) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(Fault::Conflict)
+}
+
+impl Merged {
+    /// Puts the merge into a commit over `present`; leaves it out when one of its inputs is not what it was.
+    fn take_into(&self, commit: &mut FoldCommit, present: &Snapshot) {
+        let live = |input: &Arc<LakeFile>| {
+            let files = present.files.get(&(input.stream, input.day))?;
+            files.iter().find(|file| file.id == input.id).cloned()
+        };
+        let Some(live) = self.inputs.iter().map(live).collect::<Option<Vec<_>>>() else { return };
+        let mut since: HashSet<(usize, usize)> = HashSet::new();
+        for (index, (before, now)) in self.inputs.iter().zip(&live).enumerate() {
+            let known = &before.superseded;
+            if known.places().iter().any(|place| !holds(&now.superseded, *place)) {
+                return;
+            }
+            let more = now.superseded.places().iter().filter(|place| !holds(known, **place));
+            since.extend(more.filter_map(|place| Some((index, usize::try_from(*place).ok()?))));
+        }
+        commit.retired.extend(live);
+        let Some(mut output) = self.output.clone() else { return };
+        if !since.is_empty() {
+            let is_superseded = |(_, origin): &(usize, &(usize, usize))| since.contains(*origin);
+            let places = self.origins.iter().enumerate().filter(is_superseded);
+            let places = SupersededRows::of(places.filter_map(|(place, _)| u32::try_from(place).ok()));
+            output.superseded = Arc::new(places);
+            commit.superseded.push((Arc::new(output.clone()), Arc::clone(&output.superseded)));
+        }
+        commit.added.push(output);
+    }
+}
+
+fn holds(rows: &SupersededRows, place: u32) -> bool {
+    usize::try_from(place).is_ok_and(|place| rows.contains(place))
 }
 
 /// A live row of an input: where it stands and what the manifest has to know of it.
@@ -152,8 +234,12 @@ struct Line {
     group: Option<u64>,
 }
 
-/// The live rows of all inputs in order; `None` when there are none.
-async fn merged_file<W: World>(world: &W, merge: &Merge, id: &str) -> Result<Option<NewFile>, Fault> {
+/// The live rows of all inputs in order, as a file; none when there are none.
+async fn merged_file<W: World>(
+    world: &W,
+    merge: &Merge,
+    id: &str,
+) -> Result<(Option<NewFile>, Merged), Fault> {
     let mut inputs = Vec::with_capacity(merge.files.len());
     let mut lines = Vec::new();
     for (index, file) in merge.files.iter().enumerate() {
@@ -163,7 +249,7 @@ async fn merged_file<W: World>(world: &W, merge: &Merge, id: &str) -> Result<Opt
         inputs.push(bytes);
     }
     if lines.is_empty() {
-        return Ok(None);
+        return Ok((None, Merged { inputs: merge.files.clone(), output: None, origins: Vec::new() }));
     }
     lines.sort_unstable_by_key(|line| (line.order, line.file, line.place));
     let groups = lines.chunks(ROW_GROUP_ROWS).map(|part| rows_of::<W::Rows>(&inputs, part));
@@ -172,7 +258,10 @@ async fn merged_file<W: World>(world: &W, merge: &Merge, id: &str) -> Result<Opt
     let groups: Vec<Option<u64>> = lines.iter().map(|line| line.group).collect();
     let last_event_ms = merge.files.iter().map(|file| file.last_event_ms).max().unwrap_or(i64::MAX);
     let place = (merge.stream, merge.day, merge.set, id);
-    Ok(Some(describe(bytes, &versions, &groups, last_event_ms, place)))
+    let file = describe(bytes, &versions, &groups, last_event_ms, place);
+    let origins = lines.iter().map(|line| (line.file, line.place)).collect();
+    let merged = Merged { inputs: merge.files.clone(), output: Some(file.file.clone()), origins };
+    Ok((Some(file), merged))
 }
 
 fn live_lines<T: Table>(bytes: &[u8], file: &LakeFile, index: usize) -> Result<Vec<Line>, FrameError> {
@@ -240,6 +329,49 @@ mod tests {
             control: None,
             superseded: Arc::new(SupersededRows::of(0..superseded)),
         })
+    }
+
+    /// What a commit over these live files makes of a merge of "a" (its second row superseded) and "b", of two live rows
+    /// each, those of "b" first.
+    fn committed(live: &[Arc<LakeFile>]) -> FoldCommit {
+        let merged = Merged {
+            inputs: vec![with(&file("a", 3, 0), &[1]), file("b", 2, 0)],
+            output: Some(LakeFile::clone(&file("new", 4, 0))),
+            origins: vec![(1, 0), (1, 1), (0, 0), (0, 2)],
+        };
+        let place = (Stream::Transactions, NaiveDate::default());
+        let present = Snapshot { files: BTreeMap::from([(place, live.to_vec())]), ..Snapshot::default() };
+        let mut commit = FoldCommit::nothing("token".into(), 7, chrono::DateTime::UNIX_EPOCH);
+        merged.take_into(&mut commit, &present);
+        commit
+    }
+
+    fn with(file: &LakeFile, superseded: &[u32]) -> Arc<LakeFile> {
+        let superseded = Arc::new(SupersededRows::of(superseded.iter().copied()));
+        Arc::new(LakeFile { superseded, ..file.clone() })
+    }
+
+    #[test]
+    fn what_was_superseded_while_files_were_merged_is_superseded_in_the_new_file() {
+        let (a, b, other) = (file("a", 3, 0), file("b", 2, 0), file("other", 9, 0));
+        let unchanged = committed(&[other.clone(), with(&a, &[1]), b.clone()]);
+        assert!(unchanged.superseded.is_empty() && unchanged.added[0].superseded.is_empty());
+        assert_eq!(unchanged.retired.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let changed = committed(&[with(&a, &[1, 2]), with(&b, &[0])]);
+        let [new] = &changed.added[..] else { panic!("one file") };
+        assert_eq!(new.superseded.places(), [0, 3]);
+        let [(file, rows)] = &changed.superseded[..] else { panic!("one list") };
+        assert_eq!((file.id.as_str(), rows.places()), ("new", &[0, 3][..]));
+        assert_eq!(changed.retired[0].superseded.places(), [1, 2]);
+    }
+
+    #[test]
+    fn a_merge_whose_files_are_not_what_they_were_is_dropped() {
+        let (a, b) = (file("a", 3, 0), file("b", 2, 0));
+        for live in [vec![with(&a, &[1])], vec![b.clone()], vec![with(&a, &[2]), b], vec![]] {
+            let commit = committed(&live);
+            assert!(commit.added.is_empty() && commit.retired.is_empty() && commit.superseded.is_empty());
+        }
     }
 
     fn chosen(files: &[Arc<LakeFile>], room: u64) -> Vec<u64> {

@@ -18,43 +18,41 @@ mod rollups;
 mod sweep;
 mod world;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::lake::{FilterCache, Lake};
+use crate::lake::Lake;
 
 use super::runner::{Job, JobContext, JobReport};
 
 pub(in crate::jobs) use installed::random_token;
-pub use installed::{Installed, SWEEP_MAX};
-pub use merge::{MERGE_ROWS_MAX, MergeRules, SMALL_MERGE_ROWS_MAX, merge_due};
+pub use installed::{Installed, SWEEP_MAX, Shared};
+pub use merge::{MERGE_ROWS_MAX, MergeRules, merge_due};
 pub use protocol::{FOLD_ROWS_MAX, Round, catch_up, fold_waiting};
 pub use sweep::sweep;
-pub use world::{Counted, Event, Intent, World};
+pub use world::{Counted, Event, Intent, Turn, World};
 
 /// How often the inbox is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// While batches always wait, one round in so many may merge as much as an idle one, so that large files come too.
-const LARGE_MERGE_EVERY: u32 = 16;
-/// Rounds without merging after a merge that failed: folds go on meanwhile.
-const MERGE_PAUSE_ROUNDS: u32 = 120;
+/// How often files are looked at that may be merged.
+const MERGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The fold, and between folds the merging of files.
+/// The fold.
 pub struct Fold {
     lake: Lake,
-    filters: Arc<FilterCache>,
-    rounds: AtomicU32,
-    /// The round from which on merging is tried again.
-    merges_from: AtomicU32,
+    shared: Shared,
 }
 
 impl Fold {
     /// A fold into this lake.
     pub fn new(lake: Lake) -> Self {
-        Self { lake, filters: Arc::default(), rounds: AtomicU32::new(0), merges_from: AtomicU32::new(0) }
+        Self { lake, shared: Shared::default() }
+    }
+
+    /// The merging of its files, beside it.
+    pub fn compact(&self) -> Compact {
+        Compact { lake: self.lake.clone(), shared: self.shared.clone() }
     }
 }
 
@@ -66,47 +64,47 @@ impl Job for Fold {
     }
 
     async fn run(&self, context: &JobContext) -> anyhow::Result<JobReport> {
-        let world = Installed::new(context.clone(), self.lake.clone(), Arc::clone(&self.filters));
-        let number = self.rounds.fetch_add(1, Ordering::Relaxed);
-        let room = MergeRoom {
-            is_open: number >= self.merges_from.load(Ordering::Relaxed),
-            is_large: number.is_multiple_of(LARGE_MERGE_EVERY),
-        };
-        let runtime = tokio::runtime::Handle::current();
+        let world = Installed::new(context.clone(), self.lake.clone(), self.shared.clone());
         // Polars computes for up to seconds: the whole round stands on one blocking thread.
-        let working = tokio::task::spawn_blocking(move || runtime.block_on(fold_and_merge(&world, room)));
-        let (round, merged) = working.await.context("the fold thread died")??;
-        let merged = merged.unwrap_or_else(|error| {
-            tracing::error!(error = format!("{error:#}"), "files could not be merged; folds go on");
-            self.merges_from.store(number.saturating_add(MERGE_PAUSE_ROUNDS), Ordering::Relaxed);
-            false
-        });
+        let round = on_thread(async move || {
+            let timer = std::time::Instant::now();
+            let round = fold_waiting(&world).await.context("folding")?;
+            if round.rows > 0 {
+                world.fold_took(timer.elapsed());
+            }
+            Ok(round)
+        })
+        .await?;
         let held = context.database.count_held_batches().await.context("counting batches set aside")?;
         context.metrics.set_inbox_held_batches(held);
-        context.metrics.set_filter_bytes(self.filters.bytes());
-        Ok(JobReport { done: round.rows, more: round.more || merged })
+        context.metrics.set_filter_bytes(self.shared.filters.bytes());
+        Ok(JobReport { done: round.rows, more: round.more })
     }
 }
 
-/// What a round may merge.
-#[derive(Clone, Copy)]
-struct MergeRoom {
-    is_open: bool,
-    /// As much as an idle one, though batches wait.
-    is_large: bool,
+/// Merges small files, so that a question reads few large ones. Works beside the fold: when it fails, folds go on.
+pub struct Compact {
+    lake: Lake,
+    shared: Shared,
 }
 
-/// A round; merging that fails is no failure of the fold.
-async fn fold_and_merge(world: &Installed, room: MergeRoom) -> anyhow::Result<(Round, anyhow::Result<bool>)> {
-    let timer = std::time::Instant::now();
-    let round = fold_waiting(world).await.context("folding")?;
-    if round.rows > 0 {
-        world.fold_took(timer.elapsed());
+impl Job for Compact {
+    const NAME: &'static str = "compact";
+
+    fn interval(&self) -> Duration {
+        MERGE_INTERVAL
     }
-    if !room.is_open {
-        return Ok((round, Ok(false)));
+
+    async fn run(&self, context: &JobContext) -> anyhow::Result<JobReport> {
+        let world = Installed::new(context.clone(), self.lake.clone(), self.shared.clone());
+        let merged = on_thread(async move || merge_due(&world, MERGE_ROWS_MAX).await).await?;
+        Ok(JobReport { done: u64::from(merged), more: merged })
     }
-    let rows_max = if round.more && !room.is_large { SMALL_MERGE_ROWS_MAX } else { MERGE_ROWS_MAX };
-    let merged = merge_due(world, rows_max).await;
-    Ok((round, merged))
+}
+
+async fn on_thread<T: Send + 'static, F: Future<Output = anyhow::Result<T>>>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(work())).await.context("its thread died")?
 }

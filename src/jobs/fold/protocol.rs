@@ -79,6 +79,7 @@ pub struct Round {
 /// # Errors
 /// The database or the disk failed; nothing is lost, and the next round tries again.
 pub async fn fold_waiting<W: World>(world: &W) -> anyhow::Result<Round> {
+    let _turn = world.turn().await;
     catch_up(world).await?;
     let waiting = world.waiting_batches().await.context("listing waiting batches")?;
     let mut round = Round::default();
@@ -191,19 +192,32 @@ fn outcomes_by_stream<T>(commit: &FoldCommit, batches: &[Batch<T>]) -> Vec<(Stre
     batches.iter().zip(&commit.batches).map(|(batch, (_, outcome))| (batch.stream, *outcome)).collect()
 }
 
-/// Commits, and publishes the snapshot after it.
+/// Commits, and publishes the snapshot after it. When somebody else was first, the files of the commit are removed.
+async fn settle<W: World>(world: &W, base: &Snapshot, commit: FoldCommit) -> Result<(), Fault> {
+    let added: Vec<String> = commit.added.iter().map(|file| file.path.clone()).collect();
+    let settled = try_settle(world, base, commit).await;
+    if matches!(settled, Err(Fault::Conflict)) {
+        // Refused for sure, so nobody can make these files live any more. What fails here, the sweep does later.
+        for path in added {
+            let _ = world.remove_file(&path).await;
+        }
+    }
+    settled
+}
+
+/// Commits, and publishes the snapshot after it; after a conflict the files are left for another try.
 ///
 /// After an unknown outcome the token in the database says who won. The files stay where they are either way: if the
 /// commit happened after all they are live, and if not, their intents lead the sweep to them.
-pub(super) async fn settle<W: World>(world: &W, base: &Snapshot, commit: FoldCommit) -> Result<(), Fault> {
+pub(super) async fn try_settle<W: World>(
+    world: &W,
+    base: &Snapshot,
+    commit: FoldCommit,
+) -> Result<(), Fault> {
     let version = match world.commit(&commit).await {
         Ok(version) => version,
         Err(StoreError::Conflict(what)) => {
             world.note(Event::Conflict { what });
-            // Refused for sure, so nobody can make these files live any more. What fails here, the sweep does later.
-            for file in &commit.added {
-                let _ = world.remove_file(&file.path).await;
-            }
             return Err(Fault::Conflict);
         }
         Err(error) => {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::analytics::{
     Attempt, Changes, Freshness, Grains, Snapshot, add_ledger_lines, add_transactions, attempts,
@@ -72,6 +73,9 @@ pub trait World {
     /// Removes a file and what stands beside it.
     fn remove_file(&self, path: &str) -> impl Future<Output = Result<(), LakeError>>;
 
+    /// Waits until nobody else in this process is about to commit: a fold does not work for nothing because a merge
+    /// was first. What other processes do, the commit itself notices.
+    fn turn(&self) -> impl Future<Output = Turn>;
     /// The present snapshot of this process.
     fn current(&self) -> Arc<Snapshot>;
     /// Puts the rollups of a commit into the snapshot after it.
@@ -101,6 +105,24 @@ pub trait World {
     ) -> impl Future<Output = ()>;
     /// Tells what else happened, for metrics and the log.
     fn note(&self, event: Event<'_>);
+}
+
+/// Whoever holds it is the only one in this process that commits.
+#[derive(Debug)]
+pub struct Turn {
+    _held: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turn {
+    /// Of those who share the lock.
+    pub async fn of(lock: &Arc<Mutex<()>>) -> Self {
+        Self { _held: Some(Arc::clone(lock).lock_owned().await) }
+    }
+
+    /// Where nobody waits for anybody, as in the simulator.
+    pub const fn free() -> Self {
+        Self { _held: None }
+    }
 }
 
 /// What the core tells of itself.

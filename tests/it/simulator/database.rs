@@ -42,6 +42,8 @@ pub struct State {
     pub next_seq: i64,
     pub files: BTreeMap<String, FileRow>,
     pub version: i64,
+    /// Merged files whose rows were superseded between their reading and their commit.
+    pub merges_overtaken: u64,
     pub token: String,
     pub blocks: BTreeMap<(StoreId, NaiveDate), DayBlock>,
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,
@@ -100,6 +102,7 @@ impl Database {
             state.inbox.range_mut(..=last).for_each(|(_, batch)| batch.is_folded = true);
         }
         for file in &commit.added {
+            state.merges_overtaken += u64::from(!file.superseded.is_empty());
             if let Some(row) = state.files.get_mut(&file.id) {
                 (row.state, row.since, row.file) = (FileState::Live, now, Some(file.clone()));
             }
@@ -205,8 +208,10 @@ fn check(state: &State, commit: &FoldCommit) -> Result<(), StoreError> {
     if !commit.added.iter().all(|file| is(&file.id, FileState::Pending)) {
         return Err(StoreError::Conflict("a new file"));
     }
-    let mut touched = commit.retired.iter().chain(commit.superseded.iter().map(|(file, _)| file));
-    if !touched.all(|file| is(&file.id, FileState::Live)) {
+    // Files become live before lists are replaced: a new one may come with a list.
+    let is_new = |id: &str| commit.added.iter().any(|file| file.id == id);
+    let lists = commit.superseded.iter().map(|(file, _)| file).filter(|file| !is_new(&file.id));
+    if !commit.retired.iter().chain(lists).all(|file| is(&file.id, FileState::Live)) {
         return Err(StoreError::Conflict("a live file"));
     }
     Ok(())

