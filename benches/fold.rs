@@ -12,8 +12,8 @@ use tillwatch::domain::{
     SystemClock, Transaction, Word, row_hash,
 };
 use tillwatch::jobs::JobContext;
-use tillwatch::jobs::fold::{Installed, MERGE_ROWS_MAX, fold_waiting, merge_due};
-use tillwatch::lake::{FileSet, FilterCache, Frame, Lake, Rows, StreamRecord, Table, encode_batch, sorted};
+use tillwatch::jobs::fold::{Installed, MERGE_ROWS_MAX, Shared, fold_waiting, merge_due};
+use tillwatch::lake::{FileSet, Frame, Lake, Rows, StreamRecord, Table, encode_batch, sorted};
 use tillwatch::store::{Database, FoldCommit, InboxBatch, StoreDraft};
 use tillwatch::telemetry::Metrics;
 
@@ -87,7 +87,7 @@ fn day_of_bench() -> NaiveDate {
 struct Bench {
     context: JobContext,
     lake: Lake,
-    filters: Arc<FilterCache>,
+    shared: Shared,
     random: Random,
     _folder: tempfile::TempDir,
 }
@@ -115,7 +115,7 @@ impl Bench {
         let snapshots = Arc::new(SnapshotCell::new(database.load_snapshot().await?));
         let context = JobContext { database, clock, snapshots, metrics: Arc::new(Metrics::new()?) };
         let random = Random(20_261_125);
-        Ok(Self { context, lake, filters: Arc::default(), random, _folder: folder })
+        Ok(Self { context, lake, shared: Shared::default(), random, _folder: folder })
     }
 
     /// Median milliseconds of a fold of new rows into a day that holds `rows` already.
@@ -133,7 +133,7 @@ impl Bench {
         times.sort_by(f64::total_cmp);
         let median = times.get(FOLDS / 2).copied().context("no folds")?;
         let rate = 1000.0 * rows_f64(FOLD_ROWS) / median;
-        let filters = bench.filters.bytes() / 1_000_000;
+        let filters = bench.shared.filters.bytes() / 1_000_000;
         println!("{rows:>14} {first:>16.0} {median:>12.0} {rate:>14.0} {filters:>12}");
         Ok(median)
     }
@@ -199,7 +199,7 @@ impl Bench {
 
     /// Folds once and says how many milliseconds it took; merges that come due afterwards are not in it.
     async fn fold(&self) -> anyhow::Result<f64> {
-        let world = Installed::new(self.context.clone(), self.lake.clone(), Arc::clone(&self.filters));
+        let world = Installed::new(self.context.clone(), self.lake.clone(), self.shared.clone());
         let runtime = tokio::runtime::Handle::current();
         let working = tokio::task::spawn_blocking(move || {
             runtime.block_on(async {
@@ -309,12 +309,13 @@ impl Random {
         Stored { record, key, row_hash, witness: false, feed: Word::of("api"), received_at: at }
     }
 
+    /// One of three thousand articles, each with its name and category.
     fn item(&mut self, amount: i64) -> Item {
-        let category = self.below(30);
+        let article = self.below(3_000);
         Item {
-            sku: Some(format!("sku-{}", self.below(3_000))),
-            name: Some(format!("article {}", self.below(3_000))),
-            category: Some(format!("category-{category}")),
+            sku: Some(format!("sku-{article}")),
+            name: Some(format!("article {article}")),
+            category: Some(format!("category-{}", article % 30)),
             quantity: 1.into(),
             unit_amount: None,
             discount: None,

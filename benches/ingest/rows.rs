@@ -7,8 +7,8 @@ pub const STORES: usize = 200;
 const METHODS: [&str; 6] = ["wechat_pay", "alipay", "card", "bank_transfer", "cash", "stored_value"];
 const SCENES: [&str; 5] = ["static_qr", "scanner", "mini_program", "app", "web"];
 const CATEGORIES: u64 = 30;
-/// Moments of the rows lie in so many seconds before now.
-const SPREAD_S: u64 = 86_400;
+/// Moments of the rows lie in so many seconds before now, as those of a live sender do.
+const SPREAD_S: u64 = 600;
 
 /// A seeded generator (splitmix64): the same rows in every run.
 #[derive(Clone)]
@@ -45,9 +45,10 @@ pub fn slug(store: u64) -> String {
     format!("store-{store:03}")
 }
 
-/// Ids of 32 hexadecimal digits and of 28 decimal digits, as places in a body.
+/// Ids of 32 hexadecimal digits, and of 28 and 12 decimal digits, as places in a body.
 const HEX: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 const DECIMAL: &str = "nnnnnnnnnnnnnnnnnnnnnnnnnnnn";
+const ORDER: &str = "mmmmmmmmmmmm";
 
 /// A body of rows whose random ids are renewed before every sending: no row is sent twice.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ pub struct Body {
     pub bytes: Vec<u8>,
     hex: Vec<usize>,
     decimal: Vec<usize>,
+    order: Vec<usize>,
 }
 
 impl Body {
@@ -62,8 +64,8 @@ impl Body {
     pub fn of(rows: usize, random: &mut Random, now: DateTime<Utc>) -> Self {
         let text: String = (0..rows).map(|_| row(random, now)).collect();
         let places = |pattern: &str| text.match_indices(pattern).map(|(at, _)| at).collect();
-        let (hex, decimal) = (places(HEX), places(DECIMAL));
-        let mut body = Self { bytes: text.into_bytes(), hex, decimal };
+        let (hex, decimal, order) = (places(HEX), places(DECIMAL), places(ORDER));
+        let mut body = Self { bytes: text.into_bytes(), hex, decimal, order };
         body.renew(random, 0);
         body
     }
@@ -78,12 +80,14 @@ impl Body {
                 }
             }
         }
-        for at in &self.decimal {
-            for part in self.bytes[head + at..head + at + DECIMAL.len()].chunks_mut(14) {
-                let mut rest = random.next();
-                for digit in part {
-                    *digit = b'0' + (rest % 10) as u8;
-                    rest /= 10;
+        for (places, digits) in [(&self.decimal, DECIMAL.len()), (&self.order, ORDER.len())] {
+            for at in places {
+                for part in self.bytes[head + at..head + at + digits].chunks_mut(14) {
+                    let mut rest = random.next();
+                    for digit in part {
+                        *digit = b'0' + (rest % 10) as u8;
+                        rest /= 10;
+                    }
                 }
             }
         }
@@ -100,12 +104,11 @@ fn row(random: &mut Random, now: DateTime<Utc>) -> String {
     format!(
         "{{\"transaction_id\":\"{HEX}\",\"created_at\":\"{}\",\"status\":\"{status}\",\"amount\":{amount},\
          \"currency\":\"CNY\",\"store\":\"{}\",\"provider\":\"{method}\",\"method\":\"{method}\",\"scene\":\"{}\",\
-         \"order_id\":\"o{}\",\"provider_transaction_id\":\"{DECIMAL}\",\"completed_at\":\"{}\",\"fee\":{},\
+         \"order_id\":\"o{ORDER}\",\"provider_transaction_id\":\"{DECIMAL}\",\"completed_at\":\"{}\",\"fee\":{},\
          \"items\":[{{\"category\":\"category-{:02}\",\"line_amount\":{amount}}}]}}\n",
         at(created),
         slug(random.store()),
         random.pick(&SCENES),
-        random.below(1 << 40),
         at(completed),
         amount * 38 / 10_000,
         random.below(CATEGORIES),
