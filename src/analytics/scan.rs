@@ -54,6 +54,30 @@ pub struct RowFilter {
     pub attribute: Option<(String, String)>,
 }
 
+impl RowFilter {
+    /// The columns that decide whether a row is taken, the store's first.
+    fn columns(&self, stream: Stream) -> Vec<&'static str> {
+        let mut columns = vec!["store"];
+        let dimensions = [
+            ("provider", &self.provider),
+            ("method", &self.method),
+            ("scene", &self.scene),
+            ("operator", &self.operator),
+        ];
+        columns.extend(dimensions.iter().filter(|(_, of)| !of.is_any()).map(|(name, _)| *name));
+        if stream == Stream::Transactions && !self.promotion.is_any() {
+            columns.push("promotion");
+        }
+        if self.attribute.is_some() {
+            columns.extend(["attribute_key", "attribute_value"]);
+        }
+        if !self.category.is_any() {
+            columns.push(if stream == Stream::Transactions { "item_category" } else { "category" });
+        }
+        columns
+    }
+}
+
 /// What a scan divides its rows by, beyond the dimensions that cells hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DivideBy {
@@ -234,6 +258,9 @@ impl<'a> Counter<'a> {
         file: &LakeFile,
         stores: &BTreeSet<StoreId>,
     ) -> Result<(), LakeError> {
+        if !self.may_take(lake, stream, file, stores)? {
+            return Ok(());
+        }
         let columns: &[&str] =
             if stream == Stream::Transactions { &TRANSACTION_COLUMNS } else { &LEDGER_COLUMNS };
         let rows = lake.read_stores(file, Some(columns), stores)?;
@@ -244,6 +271,22 @@ impl<'a> Counter<'a> {
             }
         }
         if self.waiting_rows >= COUNTED_ROWS { Ok(self.count()?) } else { Ok(()) }
+    }
+
+    /// False when the filter takes no row of the file: told from a few columns, before some forty are read.
+    fn may_take(
+        &self,
+        lake: &Lake,
+        stream: Stream,
+        file: &LakeFile,
+        stores: &BTreeSet<StoreId>,
+    ) -> Result<bool, LakeError> {
+        let columns = self.scan.filter.columns(stream);
+        if columns.len() == 1 {
+            return Ok(true);
+        }
+        let rows = lake.read_stores(file, Some(&columns), stores)?;
+        Ok(filter_rows(&rows, &self.scan.filter, &stores_of(self.scan), stream)?.rows() > 0)
     }
 
     fn count(&mut self) -> Result<(), FrameError> {

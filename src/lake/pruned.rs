@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Cursor;
 
 use polars::io::mmap::MmapBytesReader;
+use polars::io::parquet::read::ParallelStrategy;
 use polars::prelude::{BooleanChunked, NewChunkedArray};
 
 use crate::domain::StoreId;
@@ -15,6 +16,8 @@ use super::folder::{Lake, LakeError};
 use super::table::{Table, decode_slice};
 use super::trust::Stamp;
 
+/// Few rows are decoded sooner than handed out to threads; who reads many files has threads of its own.
+const ALONE: ParallelStrategy = ParallelStrategy::None;
 /// Runs of rows closer together than this are read as one.
 const GAP_ROWS: usize = 4_096;
 
@@ -52,9 +55,9 @@ fn rows_of<R: MmapBytesReader>(
     open: impl Fn() -> Result<R, LakeError>,
 ) -> Result<Frame, LakeError> {
     let mut parts = Vec::new();
-    let owners = decode_slice(open()?, Some(&["store"]), None)?;
+    let owners = decode_slice(open()?, Some(&["store"]), None, ALONE)?;
     for (first, rows) in runs(&Frame(owners), stores)? {
-        let part = decode_slice(open()?, columns, Some((first, rows)))?;
+        let part = decode_slice(open()?, columns, Some((first, rows)), ALONE)?;
         let live = file.superseded.live_mask(first, rows);
         let part = if live.contains(&false) {
             part.filter(&BooleanChunked::from_slice("".into(), &live)).map_err(FrameError::from)?
@@ -65,7 +68,7 @@ fn rows_of<R: MmapBytesReader>(
     }
     match Frame::concat(parts)? {
         Some(rows) => Ok(rows),
-        None => Ok(Frame(decode_slice(open()?, columns, Some((0, 0)))?)),
+        None => Ok(Frame(decode_slice(open()?, columns, Some((0, 0)), ALONE)?)),
     }
 }
 

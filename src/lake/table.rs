@@ -3,7 +3,7 @@ use std::io::Cursor;
 
 use chrono::NaiveDate;
 use polars::io::mmap::MmapBytesReader;
-use polars::io::parquet::read::ParquetReader;
+use polars::io::parquet::read::{ParallelStrategy, ParquetReader};
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Schema, SerReader, Series};
 
@@ -255,14 +255,19 @@ impl Table for Frame {
     }
 
     fn decode(bytes: &[u8], columns: Option<&[&str]>) -> Result<Self, FrameError> {
-        decode_slice(Cursor::new(bytes), columns, None).map(Self)
+        decode_slice(Cursor::new(bytes), columns, None, ParallelStrategy::Auto).map(Self)
     }
 
     fn decode_rows(bytes: &[u8], columns: Option<&[&str]>, places: &[usize]) -> Result<Self, FrameError> {
         let mut parts = Vec::new();
         for part in places.chunk_by(|a, b| a / ROW_GROUP_ROWS == b / ROW_GROUP_ROWS) {
             let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
-            let rows = Self(decode_slice(Cursor::new(bytes), columns, Some((*first, last - first + 1)))?);
+            let rows = Self(decode_slice(
+                Cursor::new(bytes),
+                columns,
+                Some((*first, last - first + 1)),
+                ParallelStrategy::Auto,
+            )?);
             if rows.height() == part.len() {
                 parts.push(rows);
                 continue;
@@ -272,7 +277,9 @@ impl Table for Frame {
         }
         match Self::concat(parts)? {
             Some(rows) => Ok(rows),
-            None => Ok(Self(decode_slice(Cursor::new(bytes), columns, Some((0, 0)))?)),
+            None => {
+                Ok(Self(decode_slice(Cursor::new(bytes), columns, Some((0, 0)), ParallelStrategy::None)?))
+            }
         }
     }
 }
@@ -282,9 +289,10 @@ pub(super) fn decode_slice<R: MmapBytesReader>(
     file: R,
     columns: Option<&[&str]>,
     slice: Option<(usize, usize)>,
+    by: ParallelStrategy,
 ) -> Result<DataFrame, FrameError> {
     let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-    Ok(ParquetReader::new(file).with_columns(columns).with_slice(slice).finish()?)
+    Ok(ParquetReader::new(file).with_columns(columns).with_slice(slice).read_parallel(by).finish()?)
 }
 
 #[cfg(test)]
