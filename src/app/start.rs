@@ -72,11 +72,11 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let mut runner = Runner::new(context);
     let fold = Fold::new(lake.clone());
     runner.spawn(fold.compact());
+    runner.spawn(Retention::new(lake.clone(), fold.shared()));
     runner.spawn(fold);
     runner.spawn(Expire::new(lake.clone()));
     runner.spawn(Inspect::new(lake.clone()));
     runner.spawn(Scrub::new(lake.clone()));
-    runner.spawn(Retention::new(lake.clone()));
     if !config.sabotage.breaks(Promise::ShutInTime) {
         runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
     }

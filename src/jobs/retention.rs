@@ -15,7 +15,7 @@ use crate::lake::{FileSet, Lake, LakeFile};
 use crate::store::{CareAction, CareEntry, Database, FoldCommit, Upkeep};
 
 use super::doctor::steady_snapshot;
-use super::fold::random_token;
+use super::fold::{Shared, random_token};
 use super::rollups::changed_blocks;
 use super::runner::{Job, JobContext, JobReport};
 
@@ -138,12 +138,13 @@ fn changes_without(
 /// Drops what is older than the owner keeps, a day at a time.
 pub struct Retention {
     lake: Lake,
+    shared: Shared,
 }
 
 impl Retention {
-    /// Retention in this lake.
-    pub const fn new(lake: Lake) -> Self {
-        Self { lake }
+    /// Retention in this lake, taking turns with those who share this.
+    pub const fn new(lake: Lake, shared: Shared) -> Self {
+        Self { lake, shared }
     }
 }
 
@@ -161,6 +162,8 @@ impl Job for Retention {
         if !clock_is_steady(&context.database, now).await? {
             return Ok(JobReport::default());
         }
+        // Folds of this process wait for the one day: else the next of them would always be first on a busy server.
+        let _turn = self.shared.turn().await;
         let snapshot = Arc::new(steady_snapshot(&context.database).await?);
         let Some(day) = expired(&snapshot, now, keep).days.first().copied() else {
             return Ok(JobReport::default());

@@ -203,7 +203,7 @@ async fn a_clock_that_jumps_drops_nothing_until_it_went_steadily_for_a_day() {
     line.fold_until_empty().await;
     let database = &line.context.database;
     database.put_setting(KEEP_DAYS, "60", line.clock.now()).await.unwrap();
-    let retention = Retention::new(line.lake.clone());
+    let retention = Retention::new(line.lake.clone(), tillwatch::jobs::fold::Shared::default());
     let steady = async || clock_is_steady(database, line.clock.now()).await.unwrap();
     for _ in 0..30 {
         steady().await;

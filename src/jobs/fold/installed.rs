@@ -43,6 +43,13 @@ pub struct Shared {
     turns: Arc<tokio::sync::Mutex<()>>,
 }
 
+impl Shared {
+    /// Waits until nobody else who shares this commits.
+    pub async fn turn(&self) -> Turn {
+        Turn::of(&self.turns).await
+    }
+}
+
 impl Installed {
     /// The world of this installation.
     pub const fn new(context: JobContext, lake: Lake, shared: Shared) -> Self {
@@ -166,7 +173,7 @@ impl World for Installed {
     }
 
     async fn turn(&self) -> Turn {
-        Turn::of(&self.shared.turns).await
+        self.shared.turn().await
     }
 
     fn current(&self) -> Arc<Snapshot> {

@@ -50,6 +50,11 @@ impl Fold {
         Self { lake, shared: Shared::default() }
     }
 
+    /// What whoever commits beside it takes turns by.
+    pub fn shared(&self) -> Shared {
+        self.shared.clone()
+    }
+
     /// The merging of its files, beside it.
     pub fn compact(&self) -> Compact {
         Compact { lake: self.lake.clone(), shared: self.shared.clone() }
