@@ -21,8 +21,6 @@ const FILES_BESIDE: u64 = 300;
 const FLOOR: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 25 });
 /// Connections from one address of the loopback network: a server may limit them.
 const PER_ADDRESS: u64 = 100;
-/// So many connections are opened every 10 ms: ten thousand in about the 15 s that an idle one is kept.
-const OPENED_AT_ONCE: u64 = 7;
 /// The others: so many connections, each with a request every so often.
 const OTHERS: u64 = 10;
 const OTHERS_EVERY: Duration = Duration::from_millis(50);
@@ -164,9 +162,8 @@ impl Standing {
                     }
                 }
             }));
-            // Not all in one instant: the server lets idle ones go after 15 s, and those that came together would come
-            // back together.
-            if number.is_multiple_of(OPENED_AT_ONCE) {
+            // Not all in one instant: the queue of new connections is short.
+            if number.is_multiple_of(50) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }

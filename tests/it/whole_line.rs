@@ -386,7 +386,8 @@ async fn what_a_fold_supersedes_while_files_are_merged_stays_superseded() {
         line.fold_until_empty().await;
         drop(turn);
     };
-    let (merged, ()) = tokio::join!(merge_due(&world, MERGE_ROWS_MAX), fold_meanwhile);
+    let both = Box::pin(async { tokio::join!(merge_due(&world, MERGE_ROWS_MAX), fold_meanwhile) });
+    let (merged, ()) = tokio::time::timeout(std::time::Duration::from_mins(1), both).await.unwrap();
     assert!(merged.unwrap());
     let snapshot = line.context.snapshots.current();
     let current = snapshot.files.values().flatten().filter(|file| file.file_set == FileSet::Current);

@@ -36,12 +36,13 @@ pub struct Counts {
     held: u64,
     superseded: u64,
     merges: u64,
-    merges_overtaken: u64,
+    /// Merges whose rows a fold superseded meanwhile.
+    pub merges_overtaken: u64,
     given_up: u64,
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 9] {
+    pub fn all(&self) -> [(&'static str, u64); 8] {
         [
             ("a commit", self.commits),
             ("a batch", self.batches),
@@ -50,7 +51,6 @@ impl Counts {
             ("a batch set aside", self.held),
             ("a superseded row", self.superseded),
             ("a merged file", self.merges),
-            ("a merge overtaken by a fold", self.merges_overtaken),
             ("a file given up", self.given_up),
         ]
     }
