@@ -41,25 +41,25 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn next<T>(&mut self, read: impl FnOnce(&mut Column<'a>) -> T, none: T) -> T {
-        let value = self.columns.get_mut(self.at).map_or(none, read);
+    fn next<T>(&mut self, read: impl FnOnce(&mut Column<'a>) -> T) -> T {
+        let Some(column) = self.columns.get_mut(self.at) else { unreachable!("no column {}", self.at) };
         self.at += 1;
-        value
+        read(column)
     }
 
     #[inline]
     pub(super) fn key(&mut self) -> u64 {
-        self.next(Column::key, 0)
+        self.next(Column::key)
     }
 
     #[inline]
     fn code(&mut self) -> usize {
-        self.next(Column::index, 0)
+        self.next(Column::index)
     }
 
     #[inline]
     fn small(&mut self) -> u8 {
-        u8::try_from(self.key()).unwrap_or(u8::MAX)
+        narrow(self.key())
     }
 
     #[inline]
@@ -74,12 +74,12 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn sum(&mut self) -> i128 {
-        self.next(Column::sum, 0)
+        self.next(Column::sum)
     }
 
     #[inline]
     fn count(&mut self) -> i64 {
-        i64::try_from(self.sum()).unwrap_or(0)
+        narrow(self.sum())
     }
 }
 
@@ -123,6 +123,12 @@ fn place<T: PartialEq + std::fmt::Debug>(all: &[T], value: &T) -> u64 {
 #[inline]
 fn known<T>(all: &[T], code: usize) -> &T {
     all.get(code).unwrap_or_else(|| unreachable!("code {code} of {}", all.len()))
+}
+
+/// A number of a column that was written from a narrower one.
+#[inline]
+fn narrow<W: Copy + std::fmt::Debug, N: TryFrom<W>>(wide: W) -> N {
+    N::try_from(wide).unwrap_or_else(|_| unreachable!("{wide:?} is wider than what was written"))
 }
 
 impl MoneyKey {
@@ -271,7 +277,7 @@ impl Cell for ConversionKey {
 
     #[inline]
     fn read(cursor: &mut Cursor<'_>) -> (Self, ConversionSums) {
-        let unit = UNITS.get(cursor.code()).copied().unwrap_or(Unit::Payment);
+        let unit = *known(&UNITS, cursor.code());
         let slot = cursor.slot();
         let [provider, method, scene, promotion, currency] = std::array::from_fn(|_| cursor.word());
         let started = cursor.count();
@@ -319,7 +325,7 @@ impl Cell for LatencyKey {
             slot: cursor.slot(),
             provider: cursor.word(),
             method: cursor.word(),
-            bucket: u16::try_from(cursor.key()).unwrap_or(u16::MAX),
+            bucket: narrow(cursor.key()),
         };
         (key, cursor.count())
     }
@@ -437,4 +443,40 @@ pub(super) const fn category_item(key: &ItemKey) -> ItemKey {
 /// Basket lines by product, method and currency.
 pub(super) const fn product_item(key: &ItemKey) -> ItemKey {
     ItemKey { provider: Word::NONE, scene: Word::NONE, promotion: Word::NONE, ..*key }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All values in a row; `next` knows every value, so that a new one does not compile without a place here.
+    fn chain<T: Copy>(first: T, next: impl Fn(T) -> Option<T>) -> Vec<T> {
+        std::iter::successors(Some(first), |value| next(*value)).collect()
+    }
+
+    #[test]
+    fn every_value_that_is_written_as_a_code_has_one() {
+        let kinds = chain(MoneyKind::Payment, |kind| match kind {
+            MoneyKind::Payment => Some(MoneyKind::Refund),
+            MoneyKind::Refund => Some(MoneyKind::Dispute),
+            MoneyKind::Dispute => Some(MoneyKind::Hold),
+            MoneyKind::Hold => Some(MoneyKind::TopUp),
+            MoneyKind::TopUp => Some(MoneyKind::Fee),
+            MoneyKind::Fee => Some(MoneyKind::Payout),
+            MoneyKind::Payout => Some(MoneyKind::Transfer),
+            MoneyKind::Transfer => Some(MoneyKind::Adjustment),
+            MoneyKind::Adjustment => None,
+        });
+        assert_eq!(kinds, MONEY_KINDS);
+        let feeds = chain(Feed::Live, |feed| match feed {
+            Feed::Live => Some(Feed::Ledger),
+            Feed::Ledger => None,
+        });
+        assert_eq!(feeds, FEEDS);
+        let units = chain(Unit::Payment, |unit| match unit {
+            Unit::Payment => Some(Unit::AttemptGroup),
+            Unit::AttemptGroup => None,
+        });
+        assert_eq!(units, UNITS);
+    }
 }

@@ -105,7 +105,7 @@ impl ColumnsWriter {
     }
 }
 
-/// Reads one column in order. What is beyond its end is 0; the block's hash was checked, so there is nothing beyond.
+/// Reads one column in order. The block's hash was checked: who reads beyond its end is at fault, and is stopped.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Column<'a> {
     rest: &'a [u8],
@@ -145,7 +145,7 @@ impl<'a> Column<'a> {
                 self.rest = rest;
                 u128::from(low & 0x7F) | (u128::from(middle & 0x7F) << 7) | (u128::from(*high) << 14)
             }
-            _ => take_varint(&mut self.rest).unwrap_or(0),
+            _ => take_varint(&mut self.rest).unwrap_or_else(|| unreachable!("beyond the end of a column")),
         }
     }
 

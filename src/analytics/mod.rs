@@ -35,7 +35,7 @@ pub use rows::{
     AmountRange, FieldValue, ListFilter, SEARCH_HITS_MAX, TransactionDetail, TransactionLine,
     TransactionPage, TransactionVersion, find_transactions, list_transactions, transaction_detail,
 };
-pub use scan::{DivideBy, RowFilter, Scan, Selection, scan_view};
+pub use scan::{DivideBy, Filter, Scan, Selection, scan_view};
 pub use sketch::Sketch;
 pub use snapshot::{Directory, Freshness, Quarantined, Snapshot, SnapshotCell};
 pub use summed::{SUMS_BYTES_MAX, SumCache, Summed};

@@ -14,7 +14,7 @@ use super::view::{Piece, View};
 
 mod filter;
 
-pub use filter::{RowFilter, Selection};
+pub use filter::{Filter, Selection};
 pub(super) use filter::{attribute_values, filter_rows, masked};
 
 /// What a scan divides its rows by, beyond the dimensions that cells hold.
@@ -31,7 +31,7 @@ pub enum DivideBy {
 pub struct Scan {
     /// The spans asked for, by store.
     pub ranges: Vec<(StoreId, Range)>,
-    pub filter: RowFilter,
+    pub filter: Filter,
     pub divide_by: Option<DivideBy>,
     pub grains: Grains,
 }

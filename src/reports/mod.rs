@@ -34,7 +34,7 @@ pub use maturity::Aged;
 pub use overview::{BreakdownRow, HeatCell, Overview, OverviewPoint, OverviewSection, Slice, overview};
 pub use period::{Before, Compare, PERIOD_DAYS_MAX, Period, Span, Step};
 pub use plan::Plan;
-pub use query::{Breakdown, Filter, Query, Settings, Subject};
+pub use query::{Breakdown, Query, Settings, Subject};
 
-pub use crate::analytics::Selection;
+pub use crate::analytics::{Filter, Selection};
 pub use transactions::{SEARCH_CHARS_MAX, Search, Waterfall, day_of, net_minor};

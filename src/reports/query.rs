@@ -1,4 +1,4 @@
-use crate::analytics::{Detail, DivideBy, Grains, ItemDetail, ItemKey, RowFilter, Scan, Selection};
+use crate::analytics::{Detail, DivideBy, Filter, Grains, ItemDetail, ItemKey, Scan};
 use crate::domain::{ContractRate, Currency, DayError, Instant, Range, Store, StoreId};
 
 use super::period::{Compare, Period, Span, Step};
@@ -21,20 +21,6 @@ pub struct Query {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub contracts: Vec<ContractRate>,
-}
-
-/// Which records count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    pub provider: Selection,
-    pub method: Selection,
-    pub scene: Selection,
-    pub operator: Selection,
-    pub promotion: Selection,
-    /// Categories of basket lines.
-    pub category: Selection,
-    /// Key and value of an attribute; only a scan of rows can answer it.
-    pub attribute: Option<(String, String)>,
 }
 
 /// What the rows of a breakdown are.
@@ -209,16 +195,7 @@ impl Query {
 
     fn scan_of(&self, ranges: Vec<(StoreId, Range)>, divide_by: Option<DivideBy>) -> Scan {
         let grains: Grains = self.stores.iter().map(|store| (store.id, store.grain())).collect();
-        let filter = RowFilter {
-            provider: self.filter.provider.clone(),
-            method: self.filter.method.clone(),
-            scene: self.filter.scene.clone(),
-            operator: self.filter.operator.clone(),
-            promotion: self.filter.promotion.clone(),
-            category: self.filter.category.clone(),
-            attribute: self.filter.attribute.clone(),
-        };
-        Scan { ranges, filter, divide_by, grains }
+        Scan { ranges, filter: self.filter.clone(), divide_by, grains }
     }
 
     /// True when no rollup holds the asked combination: the caller then makes the view from rows, already
@@ -252,6 +229,7 @@ fn around(range: Range) -> Range {
 mod tests {
     use super::super::testing::{at, query};
     use super::*;
+    use crate::analytics::Selection;
     use crate::domain::Word;
 
     #[test]

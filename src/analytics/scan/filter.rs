@@ -32,20 +32,21 @@ impl Selection {
     }
 }
 
-/// Which rows a scan takes. A payment is of a category when any line of its basket is.
+/// Which records count, in reports and scans. A payment is of a category when any line of its basket is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RowFilter {
+pub struct Filter {
     pub provider: Selection,
     pub method: Selection,
     pub scene: Selection,
     pub operator: Selection,
     pub promotion: Selection,
+    /// Categories of basket lines.
     pub category: Selection,
-    /// Key and value.
+    /// Key and value of an attribute; only a scan of rows can answer it.
     pub attribute: Option<(String, String)>,
 }
 
-impl RowFilter {
+impl Filter {
     /// The columns that decide whether a row is taken, the store's first.
     pub(super) fn columns(&self, stream: Stream) -> Vec<&'static str> {
         let mut columns = vec!["store"];
@@ -77,7 +78,7 @@ pub(in crate::analytics) fn masked(rows: &Frame, mask: &[bool]) -> Result<Frame,
 /// The rows of these stores that the filter takes.
 pub(in crate::analytics) fn filter_rows(
     rows: &Frame,
-    filter: &RowFilter,
+    filter: &Filter,
     stores: &[StoreId],
     stream: Stream,
 ) -> Result<Frame, FrameError> {
