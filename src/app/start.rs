@@ -14,7 +14,7 @@ use crate::jobs::disk::DiskWatch;
 use crate::jobs::retention::Retention;
 use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub, ready_snapshot};
 use crate::lake::Lake;
-use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX};
+use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX, Seal};
 use crate::telemetry::Metrics;
 use crate::web::door::{Door, DoorKeys};
 use crate::web::{AppState, WebConfig};
@@ -95,6 +95,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         lake: Arc::new(lake),
         intake,
         pseudonyms: Arc::new(pseudonyms_with(&secret)),
+        seal: Seal::new(derived(&secret, "tillwatch 2026-11 sealed secrets")),
         clock,
         metrics,
         config: Arc::new(web),

@@ -7,7 +7,7 @@ use crate::analytics::SnapshotCell;
 use crate::domain::{Clock, Instant};
 use crate::intake::{Intake, Pseudonyms};
 use crate::lake::Lake;
-use crate::store::Database;
+use crate::store::{Database, Seal};
 use crate::telemetry::Metrics;
 
 /// What every handler may use. Cheap to clone: each worker has one.
@@ -19,6 +19,8 @@ pub struct AppState {
     pub intake: Arc<Intake>,
     /// Turns references to people into keyed hashes.
     pub pseudonyms: Arc<Pseudonyms>,
+    /// Opens the secrets of others that we keep.
+    pub seal: Seal,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<WebConfig>,

@@ -7,7 +7,7 @@ use tillwatch::analytics::SnapshotCell;
 use tillwatch::domain::{Clock, Currency, FixedClock, OrganisationId, Role, StoreSet, instant_from_ms};
 use tillwatch::intake::{Intake, Pseudonyms};
 use tillwatch::lake::Lake;
-use tillwatch::store::{Database, DatabaseAddress, FirstSetup, InboxWriter, PersonDraft, StoreDraft};
+use tillwatch::store::{Database, DatabaseAddress, FirstSetup, InboxWriter, PersonDraft, Seal, StoreDraft};
 use tillwatch::telemetry::Metrics;
 use tillwatch::web::door::{Door, DoorKeys, token_hash};
 use tillwatch::web::{AppState, WebConfig};
@@ -51,6 +51,7 @@ impl TestService {
             intake: Arc::new(Intake::new(database.clone(), writer, Arc::clone(&shown), Arc::clone(&metrics))),
             lake: Arc::new(Lake::open(&folder.path().join("lake")).unwrap()),
             pseudonyms: Arc::new(Pseudonyms::new([3; 32])),
+            seal: Seal::new([4; 32]),
             snapshots: Arc::new(SnapshotCell::default()),
             metrics,
             config: Arc::new(config),
