@@ -34,6 +34,8 @@ const BODIES: Room = Room {
 };
 // A sender's share of the queue and of the room for bodies holds a maximal batch.
 const _: () = assert!(api::BATCH_ROWS_MAX <= SHARE_ROWS_MIN && BODY_BYTES_MAX < SHARE_BYTES_MIN);
+/// Under whose name lines are witnesses that restate what trade bills say.
+const ACCOUNT_BILL: &str = "account_bill";
 /// Rows that are judged and encoded at once: few enough to stay in the processor's cache.
 const CHUNK_ROWS: usize = 64;
 
@@ -156,6 +158,27 @@ impl Intake {
         rows: Vec<LedgerLine>,
     ) -> Result<Accepted, IntakeError> {
         self.accept(feed, rows).await
+    }
+
+    /// Makes ledger lines durable that are the record of nothing: another bill of the same account is, or will be. They
+    /// are kept for reconciliation and never counted; their keys are their own, so none takes a counted line's place.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub async fn accept_ledger_witnesses(
+        &self,
+        feed: Word,
+        rows: Vec<LedgerLine>,
+    ) -> Result<Accepted, IntakeError> {
+        let now = self.clock.now();
+        let mut arrivals = Arrivals::at(now);
+        let store = |row: LedgerLine| {
+            arrivals.add(&row.arrival());
+            let key = row.key().as_witness_of(ACCOUNT_BILL);
+            Stored { key, row_hash: row_hash(&row), record: row, witness: true, feed, received_at: now }
+        };
+        let stored = rows.into_iter().map(store).collect();
+        self.append(feed, Incoming::Rows(LedgerLine::rows(stored)), &arrivals, None).await
     }
 
     /// Makes checkout events durable.

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::bills::{
-    BillContext, HEAD_LINES_MAX, Line, LineCounts, Refusal, RejectedLine, Spool, SpoolError, TotalsCheck,
-    encoding_of, read_bill, recognise,
+    BillContext, Examined, FileHints, HEAD_LINES_MAX, Line, LineCounts, Refusal, RejectedLine, Spool,
+    SpoolError, TotalsCheck, encoding_of, read_bill, recognise,
 };
 use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
 use super::{Intake, IntakeError, Pseudonyms};
@@ -41,6 +41,8 @@ pub struct ImportRequest {
     pub file_name: String,
     /// Text of a mapping file, for files that are no known bill.
     pub mapping: Option<String>,
+    /// What some formats do not say.
+    pub hints: FileHints,
     /// Folder for the unpacked text while it is read.
     pub scratch: PathBuf,
     pub now: Instant,
@@ -182,6 +184,7 @@ pub async fn import_file(
 enum Message {
     Rejected(Vec<RejectedRow>),
     Lines(Vec<LedgerLine>, u64),
+    Witnesses(Vec<LedgerLine>, u64),
     Transactions(Vec<Transaction>, u64),
     /// Length of the text, once it is unpacked.
     Length(u64),
@@ -253,6 +256,9 @@ impl Import {
                 }
                 Message::Lines(lines, position) => {
                     (position, patiently(|| intake.accept_ledger_lines(feed, lines.clone())).await?)
+                }
+                Message::Witnesses(lines, position) => {
+                    (position, patiently(|| intake.accept_ledger_witnesses(feed, lines.clone())).await?)
                 }
                 Message::Transactions(chunk, position) => {
                     (position, patiently(|| intake.accept_transactions(feed, chunk.clone())).await?)
@@ -327,6 +333,7 @@ impl Reading {
             now: self.request.now,
             file: &self.sha256,
             pseudonyms: &self.pseudonyms,
+            hints: &self.request.hints,
         };
         let mut rejected = Vec::new();
         let examined = read_bill(spool, format, &context, |line, _| {
@@ -335,23 +342,16 @@ impl Reading {
             }
             Ok(())
         })?;
-        examined.provider.clone_into(&mut findings.provider);
-        examined.variant.clone_into(&mut findings.variant);
-        examined.totals.as_str().clone_into(&mut findings.totals);
-        findings.days = examined.days;
-        count(findings, examined.lines);
+        note(findings, examined);
         self.send(Message::Rejected(rejected))?;
-        let mut chunk = Vec::new();
+        let mut chunks = Chunks::default();
         read_bill(spool, format, &context, |line, position| {
-            if let Line::Row(row) = line {
-                chunk.push(*row);
-            }
-            if chunk.len() >= LINES_PER_CHUNK {
-                self.give(Message::Lines(std::mem::take(&mut chunk), position))?;
-            }
-            Ok(())
+            chunks.take(line, position).map_or(Ok(()), |full| self.give(full))
         })?;
-        self.send(Message::Lines(chunk, spool.bytes))
+        for rest in chunks.rest(spool.bytes) {
+            self.send(rest)?;
+        }
+        Ok(())
     }
 
     fn read_mapped(
@@ -395,6 +395,51 @@ impl Reading {
     fn give(&self, message: Message) -> Result<(), Refusal> {
         self.send.blocking_send(message).map_err(|_| Refusal::CutOff)
     }
+}
+
+/// Rows on their way to the inbox, by what becomes of them.
+#[derive(Default)]
+struct Chunks {
+    lines: Vec<LedgerLine>,
+    witnesses: Vec<LedgerLine>,
+    transactions: Vec<Transaction>,
+}
+
+impl Chunks {
+    /// Puts a line to its like; gives a chunk out when it is full.
+    fn take(&mut self, line: Line, position: u64) -> Option<Message> {
+        match line {
+            Line::Row(row) => self.lines.push(*row),
+            Line::Witness(row) => self.witnesses.push(*row),
+            Line::Transaction(row) => self.transactions.push(*row),
+            Line::Rejected(_) | Line::NotData(_) => return None,
+        }
+        if self.lines.len() >= LINES_PER_CHUNK {
+            return Some(Message::Lines(std::mem::take(&mut self.lines), position));
+        }
+        if self.witnesses.len() >= LINES_PER_CHUNK {
+            return Some(Message::Witnesses(std::mem::take(&mut self.witnesses), position));
+        }
+        (self.transactions.len() >= TRANSACTIONS_PER_CHUNK)
+            .then(|| Message::Transactions(std::mem::take(&mut self.transactions), position))
+    }
+
+    /// What is left at the end.
+    fn rest(self, position: u64) -> [Message; 3] {
+        [
+            Message::Lines(self.lines, position),
+            Message::Witnesses(self.witnesses, position),
+            Message::Transactions(self.transactions, position),
+        ]
+    }
+}
+
+fn note(findings: &mut ImportFindings, examined: Examined) {
+    examined.provider.clone_into(&mut findings.provider);
+    findings.variant = examined.about.variant;
+    examined.totals.as_str().clone_into(&mut findings.totals);
+    findings.days = examined.days;
+    count(findings, examined.lines);
 }
 
 fn keep(rejected: &mut Vec<RejectedRow>, line: RejectedLine) {

@@ -11,7 +11,7 @@ mod pseudonym;
 mod received;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Encoded, Intake, IntakeError};
-pub use bills::Refusal;
+pub use bills::{FileHints, Refusal};
 pub use card_number::{find_card_number, holds_card_number, names_card_secret};
 pub use gate::IntakeGate;
 pub use pseudonym::Pseudonyms;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tillwatch::domain::{StoreId, instant_from_ms};
-use tillwatch::intake::Refusal;
 use tillwatch::intake::import::{Begun, ImportError, ImportRequest, begin_import, import_file};
+use tillwatch::intake::{FileHints, Refusal};
 use tillwatch::store::{ImportRecord, ImportState};
 
 use crate::service::TestService;
@@ -31,6 +31,7 @@ fn request(service: &TestService, store: StoreId, path: &Path) -> ImportRequest 
         path: path.to_owned(),
         file_name: path.file_name().unwrap().to_string_lossy().into_owned(),
         mapping: None,
+        hints: FileHints::default(),
         scratch: service.state.config.data_dir.clone(),
         now: service.state.clock.now(),
     }

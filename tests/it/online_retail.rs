@@ -9,6 +9,7 @@ use actix_web::test::{TestRequest, call_and_read_body};
 use chrono::{NaiveTime, Weekday};
 use serde_json::Value;
 use tillwatch::domain::Currency;
+use tillwatch::intake::FileHints;
 use tillwatch::intake::import::{ImportRequest, import_file};
 use tillwatch::jobs::{Fold, Job, JobContext};
 use tillwatch::store::StoreDraft;
@@ -54,6 +55,7 @@ async fn shop(file: &Path) -> (TestService, (&'static str, String)) {
         path: file.to_owned(),
         file_name: "retail.csv.gz".into(),
         mapping: Some(include_str!("../../examples/online_retail.toml").to_owned()),
+        hints: FileHints::default(),
         scratch: state.config.data_dir.clone(),
         now,
     };

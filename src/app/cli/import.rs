@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::app::config::{Config, DataOptions};
 use crate::app::{InUse, Running, start};
 use crate::domain::{Store, SystemClock};
+use crate::intake::FileHints;
 use crate::intake::import::{Begun, ImportRequest, REJECTED_KEPT_MAX, import_file};
 use crate::store::{Database, ImportOutcome, ImportRecord, ImportState, RejectedRow};
 
@@ -83,6 +84,7 @@ async fn import_here(running: &Running, options: &Options, mapping: Option<Strin
         path: options.file.clone(),
         file_name: name.unwrap_or_default(),
         mapping,
+        hints: FileHints::default(),
         scratch: state.config.data_dir.clone(),
         now: now(),
     };

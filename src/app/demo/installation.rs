@@ -12,6 +12,7 @@ use super::shops::SHOPS;
 use crate::domain::{
     ContractRate, Instant, KeyMode, KeyScope, OrganisationId, Role, Rounding, StoreId, StoreSet, Word,
 };
+use crate::intake::FileHints;
 use crate::intake::import::{ImportRequest, import_file};
 use crate::intake::{Intake, Pseudonyms};
 use crate::store::{ApiKeyRecord, Database, ImportState, PersonDraft, StoreDraft, StoreError};
@@ -135,6 +136,7 @@ pub async fn import_bill(
         path: file.path().to_owned(),
         file_name: bill.name.clone(),
         mapping: None,
+        hints: FileHints::default(),
         scratch: folder.to_owned(),
         // Fetched every morning, soon after the provider has it.
         now: bill_ready_at(bill.day) + TimeDelta::minutes(12),

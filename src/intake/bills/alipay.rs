@@ -5,14 +5,16 @@ use rust_decimal::Decimal;
 
 use super::super::holds_card_number;
 use super::columns::{Cells, Columns, normal};
-use super::recognise::ALIPAY_TRADE;
+use super::reading::{About, Bill, LineBill};
 use super::refusal::Refusal;
 use super::rejection::{Fault, RejectCode, RejectedLine};
-use super::totals::{ColumnSum, TotalsCheck};
+use super::totals::{ColumnSum, Control, TotalsCheck};
 use super::values::{self, beijing_time, decimal, minor};
-use super::{Bill, BillContext, Line, NotData};
+use super::{BillContext, Line, NotData};
 use crate::domain::{Currency, Direction, LedgerKind, LedgerLine, MethodDetail, Status, Word};
 
+/// The columns without which a line is not the header of such a bill.
+pub const HEADER: [&str; 3] = ["支付宝交易号", "业务类型", "订单金额(元)"];
 /// What Alipay appends to a seller's number for its bill account.
 const ACCOUNT_SUFFIX: &str = "0156";
 const SELLER_DIGITS: usize = 16;
@@ -29,6 +31,7 @@ pub struct AlipayTrade<'a> {
     unreadable: bool,
     /// Totals found at the end: payments, refunds.
     seen: (bool, bool),
+    controls: Vec<Control>,
 }
 
 /// Sums over one kind of row.
@@ -103,6 +106,7 @@ impl<'a> AlipayTrade<'a> {
             refunds: Sums::default(),
             unreadable: false,
             seen: (false, false),
+            controls: Vec::new(),
         }
     }
 
@@ -114,12 +118,12 @@ impl<'a> AlipayTrade<'a> {
             seller.unwrap_or(digits).clone_into(&mut self.account);
         }
         if let Some(totals) = text.strip_prefix("#交易合计:") {
-            self.payments.check(PAYMENT, totals, self.unreadable)?;
+            self.controls.append(&mut self.payments.check(PAYMENT, totals, self.unreadable)?);
             self.seen.0 = true;
             return Ok(NotData::Summary);
         }
         if let Some(totals) = text.strip_prefix("#退款合计:") {
-            self.refunds.check(REFUND, totals, self.unreadable)?;
+            self.controls.append(&mut self.refunds.check(REFUND, totals, self.unreadable)?);
             self.seen.1 = true;
             return Ok(NotData::Summary);
         }
@@ -174,13 +178,30 @@ impl Bill for AlipayTrade<'_> {
         "alipay"
     }
 
-    fn variant(&self) -> &'static str {
-        match &self.header {
+    fn about(&self) -> About {
+        let variant = match &self.header {
             Some((_, places)) if places.net.is_some() => "trade (acquirer)",
             _ => "trade",
+        };
+        About {
+            variant: variant.to_owned(),
+            zone: values::BEIJING.to_owned(),
+            unread_columns: self.header.as_ref().map(|(columns, _)| columns.unread()).unwrap_or_default(),
+            controls: self.controls.clone(),
         }
     }
 
+    fn finish(&mut self) -> Result<TotalsCheck, Refusal> {
+        // A day without refunds may have no line for them; rows without their total are a file cut off.
+        let missing = !self.seen.0 || (!self.seen.1 && self.refunds.rows > 0);
+        if missing {
+            return Err(Refusal::SummaryMissing);
+        }
+        Ok(if self.unreadable { TotalsCheck::NotComparable } else { TotalsCheck::Matched })
+    }
+}
+
+impl LineBill for AlipayTrade<'_> {
     fn read(&mut self, number: u64, text: &str) -> Result<Line, Refusal> {
         let line = text.trim_start_matches(['\u{feff}', ' ', '"']);
         if line.trim_matches(',').trim().is_empty() {
@@ -191,7 +212,7 @@ impl Bill for AlipayTrade<'_> {
         }
         if self.header.is_none() {
             let columns = Columns::of_header(line);
-            if columns.has_all(&ALIPAY_TRADE) {
+            if columns.has_all(&HEADER) {
                 columns.each_once()?;
                 let places = Places::of(&columns)?;
                 self.header = Some((columns, places));
@@ -199,15 +220,6 @@ impl Bill for AlipayTrade<'_> {
             }
         }
         self.row(number, line)
-    }
-
-    fn finish(&mut self) -> Result<TotalsCheck, Refusal> {
-        // A day without refunds may have no line for them; rows without their total are a file cut off.
-        let missing = !self.seen.0 || (!self.seen.1 && self.refunds.rows > 0);
-        if missing {
-            return Err(Refusal::SummaryMissing);
-        }
-        Ok(if self.unreadable { TotalsCheck::NotComparable } else { TotalsCheck::Matched })
     }
 }
 
@@ -231,43 +243,41 @@ impl Sums {
     }
 
     /// Compares with a line such as `2笔，商家实收共223.00元，商家优惠共5.00元`; old files say `交易金额共`.
-    fn check(&self, kind: &str, totals: &str, unreadable: bool) -> Result<(), Refusal> {
+    fn check(&self, kind: &str, totals: &str, unreadable: bool) -> Result<Vec<Control>, Refusal> {
+        let mut controls = Vec::new();
         for part in totals.split(['，', ',']) {
             if let Some(count) = part.strip_suffix('笔') {
                 let count = decimal("", count).map_err(|_| Refusal::CutOff)?;
                 let mut rows = ColumnSum::default();
                 rows.add(Decimal::from(self.rows));
                 if !unreadable {
-                    rows.check(&format!("{kind}笔数"), count)?;
+                    controls.push(rows.check(&format!("{kind}笔数"), count)?);
                 }
                 continue;
             }
             let Some((name, amount)) = part.split_once('共') else { continue };
             let amount = amount.strip_suffix('元').ok_or(Refusal::CutOff)?;
             let printed = decimal("", amount).map_err(|_| Refusal::CutOff)?;
-            if !unreadable {
-                self.check_amount(name, printed)?;
+            if !unreadable && let Some(control) = self.check_amount(name, printed)? {
+                controls.push(control);
             }
         }
-        Ok(())
+        Ok(controls)
     }
 
-    fn check_amount(&self, name: &str, printed: Decimal) -> Result<(), Refusal> {
+    /// `None` where it is not said what the total counts.
+    fn check_amount(&self, name: &str, printed: Decimal) -> Result<Option<Control>, Refusal> {
         // Refund totals carry a minus in some files and none in others.
-        let equal = |sum: &ColumnSum| sum.value().abs() == printed.abs();
+        let signed = |sum: ColumnSum| if sum.value().abs() == printed.abs() { sum.value() } else { printed };
         if name.contains("优惠") {
             // In the old wording it is not said whose discounts are counted.
-            return if name.contains("商家") && !equal(&self.discount) {
-                self.discount.check(name, printed)
-            } else {
-                Ok(())
-            };
+            let ours = name.contains("商家");
+            return ours.then(|| self.discount.check(name, signed(self.discount))).transpose();
         }
         let old_wording = !name.contains("实收");
-        if equal(&self.received) || (old_wording && equal(&self.ordered)) {
-            return Ok(());
-        }
-        self.received.check(name, printed)
+        let by_order = old_wording && self.ordered.value().abs() == printed.abs();
+        let sum = if by_order { self.ordered } else { self.received };
+        sum.check(name, signed(sum)).map(Some)
     }
 }
 

@@ -8,7 +8,8 @@ use encoding_rs::Encoding;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::recognise::{Format, recognise};
+use super::formats::Format;
+use super::recognise::recognise;
 use super::refusal::Refusal;
 use super::spool::{Spool, SpoolError, unpack};
 use super::workbook;
@@ -81,7 +82,7 @@ fn head_of(
     place: usize,
     scratch: &Path,
     expected: Option<&'static Encoding>,
-) -> Result<Option<Result<Format, Refusal>>, SpoolError> {
+) -> Result<Option<Result<&'static Format, Refusal>>, SpoolError> {
     let entry = archive.by_index(place).map_err(refused)?;
     let whole = entry.size() <= HEAD_BYTES;
     let mut head = Vec::new();

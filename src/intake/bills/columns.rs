@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use super::refusal::Refusal;
 use super::rejection::{Fault, RejectCode};
 
@@ -5,15 +7,22 @@ use super::rejection::{Fault, RejectCode};
 #[derive(Clone, Debug)]
 pub struct Columns {
     names: Vec<String>,
+    /// Which were asked for and found: the others are told to the person.
+    found: Vec<Cell<bool>>,
 }
 
 impl Columns {
     /// Reads a header line: cells divided by commas; bracket forms, quotes, tabs and byte-order marks do not matter.
     pub fn of_header(line: &str) -> Self {
-        let names = line.split(',').map(normal).collect::<Vec<_>>();
+        Self::of_cells(line.split(','))
+    }
+
+    /// The same of cells that are divided already.
+    pub fn of_cells<'a>(cells: impl Iterator<Item = &'a str>) -> Self {
+        let names = cells.map(normal).collect::<Vec<_>>();
         // Some exporters end each line with a comma.
         let kept = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
-        Self { names: names.into_iter().take(kept).collect() }
+        Self { names: names.into_iter().take(kept).collect(), found: vec![Cell::new(false); kept] }
     }
 
     /// Number of columns.
@@ -21,9 +30,17 @@ impl Columns {
         self.names.len()
     }
 
-    /// Position of the first of these names that the file has.
+    /// Position of the first of these names that the file has. Goes through all names: ask once per file.
     pub fn find(&self, names: &[&str]) -> Option<usize> {
-        names.iter().find_map(|name| self.names.iter().position(|own| own == name))
+        let place = names.iter().find_map(|name| self.names.iter().position(|own| is_same(own, name)))?;
+        self.found.get(place)?.set(true);
+        Some(place)
+    }
+
+    /// Names of the columns that nobody asked for.
+    pub fn unread(&self) -> Vec<String> {
+        let names = self.names.iter().zip(&self.found);
+        names.filter(|(name, found)| !name.is_empty() && !found.get()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Position of a column that must be there, by any of its names.
@@ -38,7 +55,7 @@ impl Columns {
     /// Refuses a header that names a column twice: which of the two is meant is not for us to guess.
     pub fn each_once(&self) -> Result<(), Refusal> {
         for (place, name) in self.names.iter().enumerate() {
-            if !name.is_empty() && self.names[..place].contains(name) {
+            if !name.is_empty() && self.names[..place].iter().any(|before| is_same(before, name)) {
                 return Err(Refusal::ColumnTwice(name.clone()));
             }
         }
@@ -71,6 +88,17 @@ pub fn normal(cell: &str) -> String {
         })
         .filter(|c| !c.is_whitespace())
         .collect()
+}
+
+/// True for one name in two spellings: capitals, spaces and underscores do not matter.
+fn is_same(one: &str, other: &str) -> bool {
+    let letters = |name: &'_ str| {
+        name.bytes()
+            .filter(|byte| *byte != b' ' && *byte != b'_')
+            .map(|byte| byte.to_ascii_lowercase())
+            .collect::<Vec<_>>()
+    };
+    one == other || letters(one) == letters(other)
 }
 
 /// The cells of one line, trimmed.

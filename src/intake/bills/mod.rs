@@ -2,14 +2,18 @@
 //!
 //! # How to add a format
 //!
-//! Give it a variant in [`Format`] and the columns it is known by in `recognise.rs`, write a module with a reader that
-//! implements [`Bill`], and name it in [`reader_of`]. Put a file of it into `tests/fixtures` and a test beside the
-//! others.
+//! Write a module with a reader that implements [`LineBill`], [`RecordBill`] or [`StreamBill`], and give it an entry in
+//! the table of `formats.rs`: by what the format is known, and how its reader begins. Put a file of it into
+//! `tests/fixtures` and a test beside the others.
 
 mod alipay;
 mod archive;
 mod columns;
+mod consumer;
+mod formats;
+mod reading;
 mod recognise;
+mod records;
 mod refusal;
 mod rejection;
 mod spool;
@@ -20,15 +24,19 @@ mod values;
 mod wechat_pay;
 mod workbook;
 
-pub use recognise::{Consumer, Format, FundFlow, HEAD_LINES_MAX, recognise};
+pub use consumer::{Consumer, FundFlow};
+pub use formats::{Format, Known};
+pub use reading::{About, Bill, Give, LineBill, Reader, RecordBill, StreamBill};
+pub use recognise::{HEAD_LINES_MAX, recognise};
+pub use records::RECORD_BYTES_MAX;
 pub use refusal::Refusal;
 pub use rejection::{Fault, RejectCode, RejectedLine};
 pub use spool::{FILE_BYTES_MAX, LINE_BYTES_MAX, RATIO_MAX, Spool, SpoolError, encoding_of};
-pub use totals::TotalsCheck;
+pub use totals::{Control, TotalsCheck};
 pub(super) use values::{decimal, id, in_range, minor};
 
 use super::Pseudonyms;
-use crate::domain::{Instant, LedgerLine, StoreId};
+use crate::domain::{Instant, LedgerLine, StoreId, Transaction};
 
 /// What a reader needs besides the file.
 pub struct BillContext<'a> {
@@ -39,14 +47,46 @@ pub struct BillContext<'a> {
     pub file: &'a str,
     /// Hashes shoppers' references.
     pub pseudonyms: &'a Pseudonyms,
+    pub hints: &'a FileHints,
 }
 
-/// What one line of a file is.
+/// What the person who hands a file in knows and some formats do not say.
+#[derive(Clone, Debug, Default)]
+pub struct FileHints {
+    /// The merchant account that the file is of; taken only where the file names none.
+    pub account: Option<String>,
+    /// The zone of the times; taken only where the format prints them without one and has no rule of its own.
+    pub zone: Option<chrono_tz::Tz>,
+}
+
+impl BillContext<'_> {
+    /// The account of rows that do not name theirs.
+    pub fn account(&self) -> &str {
+        self.hints.account.as_deref().unwrap_or("default")
+    }
+}
+
+/// What one line (record, entry) of a file is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     Row(Box<LedgerLine>),
+    /// A ledger line that says what another bill of the same account is the record for: kept to compare, never counted.
+    Witness(Box<LedgerLine>),
+    /// An attempt that the file tells of, paid or failed.
+    Transaction(Box<Transaction>),
     Rejected(RejectedLine),
     NotData(NotData),
+}
+
+impl Line {
+    /// The source's own day.
+    fn day(&self) -> Option<chrono::NaiveDate> {
+        match self {
+            Self::Row(row) | Self::Witness(row) => row.source_day,
+            Self::Transaction(row) => Some(row.created_at.date_naive()),
+            Self::Rejected(_) | Self::NotData(_) => None,
+        }
+    }
 }
 
 /// Lines that are no rows.
@@ -56,35 +96,8 @@ pub enum NotData {
     Summary,
     Comment,
     Blank,
-}
-
-/// A reader of one format: lines in order, then the check of the whole.
-pub trait Bill {
-    /// The provider's word.
-    fn provider(&self) -> &'static str;
-
-    /// The family within the format; known once the header was read.
-    fn variant(&self) -> &'static str;
-
-    /// Reads the next line.
-    ///
-    /// # Errors
-    /// [`Refusal`] when the whole file is not to be taken.
-    fn read(&mut self, number: u64, text: &str) -> Result<Line, Refusal>;
-
-    /// After the last line: do the rows add up to the file's own summary?
-    ///
-    /// # Errors
-    /// [`Refusal::TotalsDiffer`], [`Refusal::SummaryMissing`].
-    fn finish(&mut self) -> Result<TotalsCheck, Refusal>;
-}
-
-/// The reader of a format.
-pub fn reader_of<'a>(format: Format, context: &'a BillContext<'a>) -> Box<dyn Bill + 'a> {
-    match format {
-        Format::WechatPayTrade => Box::new(wechat_pay::WechatPayTrade::new(context)),
-        Format::AlipayTrade => Box::new(alipay::AlipayTrade::new(context)),
-    }
+    /// A line of a kind that moves no money and tells of no attempt.
+    Passed,
 }
 
 /// Where the lines of a file went: read = accepted + rejected + not data.
@@ -92,28 +105,42 @@ pub fn reader_of<'a>(format: Format, context: &'a BillContext<'a>) -> Box<dyn Bi
 pub struct LineCounts {
     pub read: u64,
     pub accepted: u64,
+    /// Of the accepted ones.
+    pub witnesses: u64,
+    /// Of the accepted ones.
+    pub transactions: u64,
     pub rejected: u64,
     pub headers: u64,
     pub summaries: u64,
     pub comments: u64,
     pub blanks: u64,
+    pub passed: u64,
 }
 
 impl LineCounts {
     /// Lines that are no rows.
     pub const fn not_data(&self) -> u64 {
-        self.headers + self.summaries + self.comments + self.blanks
+        self.headers + self.summaries + self.comments + self.blanks + self.passed
     }
 
     pub(super) const fn count(&mut self, line: &Line) {
         self.read += 1;
         match line {
             Line::Row(_) => self.accepted += 1,
+            Line::Witness(_) => {
+                self.accepted += 1;
+                self.witnesses += 1;
+            }
+            Line::Transaction(_) => {
+                self.accepted += 1;
+                self.transactions += 1;
+            }
             Line::Rejected(_) => self.rejected += 1,
             Line::NotData(NotData::Header) => self.headers += 1,
             Line::NotData(NotData::Summary) => self.summaries += 1,
             Line::NotData(NotData::Comment) => self.comments += 1,
             Line::NotData(NotData::Blank) => self.blanks += 1,
+            Line::NotData(NotData::Passed) => self.passed += 1,
         }
     }
 }
@@ -122,7 +149,7 @@ impl LineCounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
     pub provider: &'static str,
-    pub variant: &'static str,
+    pub about: About,
     pub lines: LineCounts,
     pub totals: TotalsCheck,
     /// First and last of the source's own days among the rows.
@@ -135,25 +162,11 @@ pub struct Examined {
 /// [`SpoolError`]; what was given to `each` before must then not be kept.
 pub fn read_bill(
     spool: &Spool,
-    format: Format,
+    format: &Format,
     context: &BillContext<'_>,
     mut each: impl FnMut(Line, u64) -> Result<(), Refusal>,
 ) -> Result<Examined, SpoolError> {
-    let mut reader = reader_of(format, context);
-    let mut lines = LineCounts::default();
-    let mut days: Option<(chrono::NaiveDate, chrono::NaiveDate)> = None;
-    spool.lines(|number, text, position| {
-        let line = reader.read(number, text)?;
-        lines.count(&line);
-        if let Line::Row(row) = &line
-            && let Some(day) = row.source_day
-        {
-            days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));
-        }
-        each(line, position)
-    })?;
-    let totals = reader.finish()?;
-    Ok(Examined { provider: reader.provider(), variant: reader.variant(), lines, totals, days })
+    (format.open)(context).run(spool, &mut each)
 }
 
 /// Pairs with a value, as they are kept.

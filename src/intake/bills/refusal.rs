@@ -1,4 +1,4 @@
-use super::recognise::{Consumer, FundFlow};
+use super::consumer::{Consumer, FundFlow};
 
 /// Why a whole file is not taken. Nothing of it has gone in.
 ///

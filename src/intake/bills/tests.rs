@@ -18,15 +18,17 @@ type Outcome = Result<(Examined, Vec<LedgerLine>, Vec<RejectedLine>), Refusal>;
 fn read(path: &Path) -> Outcome {
     let scratch = tempfile::tempdir().unwrap();
     let pseudonyms = Pseudonyms::new([7; 32]);
-    let context =
-        BillContext { store: StoreId(1), now: instant_from_ms(NOW_MS), file: "f", pseudonyms: &pseudonyms };
+    let hints = FileHints::default();
+    let now = instant_from_ms(NOW_MS);
+    let context = BillContext { store: StoreId(1), now, file: "f", pseudonyms: &pseudonyms, hints: &hints };
     let run = || -> Result<_, SpoolError> {
         let spool = Spool::of(path, scratch.path(), None)?;
         let format = recognise(&spool.head(HEAD_LINES_MAX)?)?;
         let (mut rows, mut rejected) = (Vec::new(), Vec::new());
         let examined = read_bill(&spool, format, &context, |line, _| {
             match line {
-                Line::Row(row) => rows.push(*row),
+                Line::Row(row) | Line::Witness(row) => rows.push(*row),
+                Line::Transaction(row) => panic!("no bill of these tests tells of attempts: {row:?}"),
                 Line::Rejected(line) => rejected.push(line),
                 Line::NotData(_) => {}
             }
@@ -132,7 +134,7 @@ fn statements_of_shoppers_are_refused_with_the_file_to_take_instead() {
 #[test]
 fn a_wechat_pay_bill_becomes_ledger_lines() {
     let (examined, rows, _) = read(&fixture("synthetic_v3_tradebill_ALL_edge_cases.csv")).unwrap();
-    assert_eq!((examined.provider, examined.variant), ("wechat_pay", "ALL"));
+    assert_eq!((examined.provider, examined.about.variant.as_str()), ("wechat_pay", "ALL"));
     assert_eq!((examined.lines.read, examined.lines.accepted, examined.lines.not_data()), (9, 6, 3));
     let first = &rows[0];
     assert_eq!((first.account.as_str(), first.kind), ("1900000109", LedgerKind::Payment));
@@ -162,7 +164,7 @@ fn a_wechat_pay_bill_becomes_ledger_lines() {
 #[test]
 fn an_alipay_bill_becomes_ledger_lines() {
     let (examined, rows, _) = read(&fixture("synthetic_trade_20261120.csv.zip")).unwrap();
-    assert_eq!((examined.provider, examined.variant), ("alipay", "trade"));
+    assert_eq!((examined.provider, examined.about.variant.as_str()), ("alipay", "trade"));
     assert_eq!((examined.lines.read, examined.lines.accepted), (13, 4));
     assert_eq!(rows[0].account, "2088000000000001");
     assert_eq!((rows[0].gross, rows[0].fee, rows[0].net), (12_800, Some(77), Some(12_723)));
@@ -211,7 +213,7 @@ fn the_old_families_of_wechat_pay_are_read() {
         );
         let (examined, rows, rejected) = read_bytes(all.as_bytes()).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
-        assert_eq!((examined.variant, examined.totals), ("ALL (old)", TotalsCheck::Matched));
+        assert_eq!((examined.about.variant.as_str(), examined.totals), ("ALL (old)", TotalsCheck::Matched));
         assert_eq!((rows[0].gross, rows[0].net, rows[1].gross, rows[1].net), (1, Some(1), 1, Some(-1)));
         assert!(rows[1].attributes.contains(&("sub_merchant".into(), "20".into())));
     }
@@ -230,7 +232,7 @@ fn the_acquirer_family_of_alipay_prints_its_own_net() {
         .replace("SYNAR20261120000002\t,0.00,0.00,", "SYNAR20261120000002\t,0.00,-50.00,m,x,,,");
     let (examined, rows, rejected) = read_bytes(text.as_bytes()).unwrap();
     assert!(rejected.is_empty(), "{rejected:?}");
-    assert_eq!(examined.variant, "trade (acquirer)");
+    assert_eq!(examined.about.variant, "trade (acquirer)");
     let nets: Vec<_> = rows.iter().map(|row| row.net.unwrap()).collect();
     assert_eq!(nets, [12_723, 9_443, -2_783, -5_000]);
 }

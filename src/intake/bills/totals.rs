@@ -34,6 +34,15 @@ impl TotalsCheck {
     }
 }
 
+/// One of a file's own totals, and what the rows come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The total's name, in the file's own words.
+    pub what: String,
+    pub printed: String,
+    pub computed: String,
+}
+
 /// A sum of one column, as printed, exactly.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ColumnSum {
@@ -59,14 +68,12 @@ impl ColumnSum {
     ///
     /// # Errors
     /// [`Refusal::TotalsDiffer`].
-    pub fn check(self, what: &str, printed: Decimal) -> Result<(), Refusal> {
+    pub fn check(self, what: &str, printed: Decimal) -> Result<Control, Refusal> {
+        let what = what.to_owned();
+        let (shown, computed) = (printed.normalize().to_string(), self.sum.normalize().to_string());
         if self.sum == printed && !self.overflown {
-            return Ok(());
+            return Ok(Control { what, printed: shown, computed });
         }
-        Err(Refusal::TotalsDiffer {
-            what: what.to_owned(),
-            printed: printed.normalize().to_string(),
-            computed: self.sum.normalize().to_string(),
-        })
+        Err(Refusal::TotalsDiffer { what, printed: shown, computed })
     }
 }

@@ -14,6 +14,8 @@ pub const TEXT_CHARS_MAX: usize = 256;
 const FUTURE_MAX: TimeDelta = TimeDelta::hours(24);
 /// No row of a shop is older.
 const YEAR_MIN: i32 = 2000;
+/// The zone of WeChat Pay's and Alipay's bills.
+pub const BEIJING: &str = "Asia/Shanghai";
 const BEIJING_SECONDS: i32 = 8 * 3600;
 
 /// A decimal number as bills print it: sign, digits, one point. No exponent, no thousands separator.

@@ -6,16 +6,18 @@ use rust_decimal::Decimal;
 
 use super::super::holds_card_number;
 use super::columns::{Cells, Columns};
-use super::recognise::WECHAT_PAY_TRADE;
+use super::reading::{About, Bill, LineBill};
 use super::refusal::Refusal;
 use super::rejection::{Fault, RejectCode, RejectedLine};
-use super::totals::{ColumnSum, TotalsCheck};
+use super::totals::{ColumnSum, Control, TotalsCheck};
 use super::values::{self, beijing_time, decimal, minor};
-use super::{Bill, BillContext, Line, NotData};
+use super::{BillContext, Line, NotData};
 use crate::domain::{
     Currency, Direction, Instant, LedgerKind, LedgerLine, MethodDetail, Scene, Status, Word,
 };
 
+/// The columns without which a line is not the header of such a bill.
+pub const HEADER: [&str; 4] = ["交易时间", "商户号", "微信订单号", "交易状态"];
 /// First cell of the summary's header.
 const SUMMARY: &str = "总交易单数";
 /// `0` stands for "none" in the refund numbers of payments and in the sub-merchant of plain merchants.
@@ -41,6 +43,8 @@ pub struct WechatPayTrade<'a> {
     summary: Option<Columns>,
     check: Option<TotalsCheck>,
     variant: &'static str,
+    controls: Vec<Control>,
+    unread: Vec<String>,
 }
 
 /// From one header to its summary.
@@ -48,6 +52,8 @@ struct Section {
     columns: Columns,
     places: Places,
     rows: u64,
+    /// Where the columns of [`TOTALS`] stand.
+    summed: [Option<usize>; TOTALS.len()],
     sums: [ColumnSum; TOTALS.len()],
     /// Sum of the settled amounts of payments alone: old refund rows repeat the order's.
     paid: ColumnSum,
@@ -121,7 +127,15 @@ impl Places {
 impl<'a> WechatPayTrade<'a> {
     /// A reader that has seen nothing yet.
     pub const fn new(context: &'a BillContext<'a>) -> Self {
-        Self { context, section: None, summary: None, check: None, variant: "" }
+        Self {
+            context,
+            section: None,
+            summary: None,
+            check: None,
+            variant: "",
+            controls: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     fn begin(&mut self, line: &str) -> Result<(), Refusal> {
@@ -142,7 +156,9 @@ impl<'a> WechatPayTrade<'a> {
         };
         let sums = [ColumnSum::default(); TOTALS.len()];
         let paid = ColumnSum::default();
-        self.section = Some(Section { columns, places, rows: 0, sums, paid, unreadable: false });
+        let summed = TOTALS.map(|(of_rows, _)| columns.find(of_rows));
+        self.unread = columns.unread();
+        self.section = Some(Section { columns, places, rows: 0, summed, sums, paid, unreadable: false });
         Ok(())
     }
 
@@ -164,17 +180,16 @@ impl<'a> WechatPayTrade<'a> {
         let (name, count) = printed(&[SUMMARY])?.ok_or(Refusal::SummaryMissing)?;
         let mut rows = ColumnSum::default();
         rows.add(Decimal::from(section.rows));
-        rows.check(&name, count)?;
+        self.controls.push(rows.check(&name, count)?);
         let mut check = TotalsCheck::Matched;
-        for (place, (of_rows, of_summary)) in TOTALS.iter().enumerate() {
+        for (place, (_, of_summary)) in TOTALS.iter().enumerate() {
             let Some((name, value)) = printed(of_summary)? else { continue };
             if section.unreadable {
                 check = TotalsCheck::NotComparable;
-            } else if section.columns.find(of_rows).is_some() {
+            } else if section.summed[place].is_some() {
                 let of_payments = place == 0 && section.paid.value() == value;
-                if !of_payments {
-                    section.sums[place].check(&name, value)?;
-                }
+                let sum = if of_payments { section.paid } else { section.sums[place] };
+                self.controls.push(sum.check(&name, value)?);
             }
         }
         self.check = Some(self.check.map_or(check, |before| before.and(check)));
@@ -187,10 +202,24 @@ impl Bill for WechatPayTrade<'_> {
         "wechat_pay"
     }
 
-    fn variant(&self) -> &'static str {
-        self.variant
+    fn about(&self) -> About {
+        About {
+            variant: self.variant.to_owned(),
+            zone: values::BEIJING.to_owned(),
+            unread_columns: self.unread.clone(),
+            controls: self.controls.clone(),
+        }
     }
 
+    fn finish(&mut self) -> Result<TotalsCheck, Refusal> {
+        if self.section.is_some() || self.summary.is_some() {
+            return Err(Refusal::SummaryMissing);
+        }
+        self.check.ok_or(Refusal::SummaryMissing)
+    }
+}
+
+impl LineBill for WechatPayTrade<'_> {
     fn read(&mut self, number: u64, text: &str) -> Result<Line, Refusal> {
         let line = text.trim_matches(['\u{feff}', ' ', '\t']);
         if line.trim_matches([',', '`']).trim().is_empty() {
@@ -202,7 +231,7 @@ impl Bill for WechatPayTrade<'_> {
         }
         if !line.starts_with('`') {
             let columns = Columns::of_header(line);
-            if columns.has_all(&WECHAT_PAY_TRADE) {
+            if columns.has_all(&HEADER) {
                 self.begin(line)?;
                 return Ok(Line::NotData(NotData::Header));
             }
@@ -215,13 +244,6 @@ impl Bill for WechatPayTrade<'_> {
             Some(section) => section.read(self.context, number, line),
             None => Ok(Line::NotData(NotData::Comment)),
         }
-    }
-
-    fn finish(&mut self) -> Result<TotalsCheck, Refusal> {
-        if self.section.is_some() || self.summary.is_some() {
-            return Err(Refusal::SummaryMissing);
-        }
-        self.check.ok_or(Refusal::SummaryMissing)
     }
 }
 
@@ -241,8 +263,8 @@ impl Section {
                 return Err(Refusal::ExcelDamaged(number));
             }
         }
-        for (sum, (names, _)) in self.sums.iter_mut().zip(TOTALS) {
-            let Some(place) = self.columns.find(names) else { continue };
+        for (sum, place) in self.sums.iter_mut().zip(self.summed) {
+            let Some(place) = place else { continue };
             match decimal("", cells.at(Some(place))) {
                 Ok(value) => {
                     sum.add(value);

@@ -6,6 +6,7 @@ use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
 
 use crate::domain::StoreId;
+use crate::intake::FileHints;
 use crate::intake::import::ImportRequest;
 use crate::intake::mapping::MAPPING_BYTES_MAX;
 use crate::web::error::WebError;
@@ -80,6 +81,7 @@ impl Upload {
             path: file.to_path_buf(),
             file_name: self.file_name,
             mapping: self.mapping,
+            hints: FileHints::default(),
             scratch: uploads(state)?,
             now: state.clock.now(),
         };

@@ -1,0 +1,48 @@
+//! The formats that are taken. A new one is an entry in this table and a module with its reader.
+
+use super::reading::Reader;
+use super::{BillContext, alipay, wechat_pay};
+
+/// A format of files.
+#[derive(Debug)]
+pub struct Format {
+    /// What it is called in tests and logs.
+    pub name: &'static str,
+    /// How it is known among others.
+    pub(in crate::intake) known: Known,
+    /// Begins to read one file.
+    pub(in crate::intake) open: Open,
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Makes the reader of one file.
+pub(in crate::intake) type Open = for<'a> fn(&'a BillContext<'a>) -> Reader<'a>;
+
+/// By what a file is known.
+#[derive(Debug)]
+pub enum Known {
+    /// One of its first lines is a header with all columns of one of these sets. Capitals, spaces, underscores and the
+    /// form of brackets do not matter.
+    Header(&'static [&'static [&'static str]]),
+    /// Its first lines, judged by the format.
+    Start(fn(&[String]) -> bool),
+}
+
+/// Every format, the one with the most telling columns before one that has them among others.
+pub(in crate::intake) static FORMATS: &[Format] = &[
+    Format {
+        name: "WeChat Pay trade bill",
+        known: Known::Header(&[&wechat_pay::HEADER]),
+        open: |context| Reader::Lines(Box::new(wechat_pay::WechatPayTrade::new(context))),
+    },
+    Format {
+        name: "Alipay trade bill",
+        known: Known::Header(&[&alipay::HEADER]),
+        open: |context| Reader::Lines(Box::new(alipay::AlipayTrade::new(context))),
+    },
+];
