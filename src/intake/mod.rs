@@ -4,6 +4,7 @@ mod accept;
 pub mod api;
 pub mod bills;
 mod card_number;
+pub mod fetching;
 mod gate;
 pub mod import;
 pub mod mapping;
