@@ -247,6 +247,7 @@ detail-test = A test: not counted.
 detail-back = Back to the list
 feed-api = API
 feed-import = Import
+feed-import-number = Import no. { $number }
 csv-minor-of = { $name }_minor
 csv-part = part
 csv-key = key

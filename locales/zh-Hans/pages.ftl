@@ -247,6 +247,7 @@ detail-test = 测试交易，不计入统计。
 detail-back = 返回列表
 feed-api = API
 feed-import = 导入
+feed-import-number = 导入 #{ $number }
 csv-minor-of = { $name }（最小单位）
 csv-part = 部分
 csv-key = 项目

@@ -260,7 +260,7 @@ pub struct TransactionVersion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransactionDetail {
     pub current: TransactionVersion,
-    /// Superseded versions, the latest arrival first.
+    /// Superseded versions, the latest arrival first, each content once.
     pub history: Vec<TransactionVersion>,
     /// Other attempts, refunds and disputes of the same payment or order, oldest first.
     pub related: Vec<TransactionLine>,
@@ -304,6 +304,14 @@ pub fn transaction_detail(
         return Ok(None);
     };
     history.sort_by_key(|version| std::cmp::Reverse(version.received_at));
+    // What was said again another way is kept too; it is no version of its own.
+    let mut shown = vec![&current];
+    for version in &history {
+        if shown.iter().all(|other| other.fields != version.fields) {
+            shown.push(version);
+        }
+    }
+    let history = shown.into_iter().skip(1).cloned().collect();
     let related = related(lake, snapshot, stores, &current.line)?;
     Ok(Some(TransactionDetail { current, history, related }))
 }
@@ -398,7 +406,7 @@ fn transaction_lines(rows: &Frame) -> Result<Vec<TransactionLine>, FrameError> {
 }
 
 /// Columns that are ours, not the sender's.
-const INNER_COLUMNS: [&str; 9] = [
+const INNER_COLUMNS: [&str; 10] = [
     "key_high",
     "key_low",
     "row_hash",
@@ -408,6 +416,7 @@ const INNER_COLUMNS: [&str; 9] = [
     "group_hash",
     "grouped",
     "received_ms",
+    "feed",
 ];
 
 fn versions(rows: &Frame) -> Result<Vec<TransactionVersion>, FrameError> {

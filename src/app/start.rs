@@ -72,6 +72,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let mut runner = Runner::new(context);
     let fold = Fold::new(lake.clone());
     runner.spawn(fold.compact());
+    runner.spawn(fold.withdraw(Arc::clone(&intake)));
     runner.spawn(Retention::new(lake.clone(), fold.shared()));
     runner.spawn(fold);
     runner.spawn(Expire::new(lake.clone()));

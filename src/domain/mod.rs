@@ -40,5 +40,5 @@ pub use status::{FailureClass, Kind, Scene, Status};
 pub use steady_clock::SteadyClock;
 pub use store::{Grain, OrganisationId, SLUG_CHARS_MAX, Store, StoreId, is_store_slug};
 pub use text::Text;
-pub use transaction::{Item, MethodDetail, Risk, Stored, Stream, Transaction};
+pub use transaction::{Item, MethodDetail, Risk, Stored, Stream, Transaction, import_feed, import_of_feed};
 pub use word::Word;

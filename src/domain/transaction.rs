@@ -146,7 +146,20 @@ pub struct Stored<R> {
     pub row_hash: u64,
     /// True when another source is this account's source of record: kept for reconciliation, never counted.
     pub witness: bool,
-    /// Which way in: `api`, `import`, `webhook:<provider>`.
+    /// Which way in: `api`, `import:<number>`, `webhook:<provider>`.
     pub feed: Word,
     pub received_at: Instant,
+}
+
+/// What stands in front of the number of an import, in [`Stored::feed`].
+const IMPORT: &str = "import:";
+
+/// The [`Stored::feed`] of rows that an import brings.
+pub fn import_feed(import: i64) -> Word {
+    Word::of(&format!("{IMPORT}{import}"))
+}
+
+/// The import that a feed names, if it names one.
+pub fn import_of_feed(feed: &str) -> Option<i64> {
+    feed.strip_prefix(IMPORT)?.parse().ok()
 }

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::api::{self, ApiRecord, BODY_BYTES_MAX, Judge, RowContext, RowError};
 use super::received::{Arriving, Received};
 use crate::domain::{
-    CheckoutEvent, Clock, Instant, LedgerLine, StoreId, Stored, Transaction, Word, row_hash,
+    CheckoutEvent, Clock, Instant, LedgerLine, StoreId, Stored, Transaction, Word, import_of_feed, row_hash,
 };
 use crate::lake::{BATCH_ROWS_MAX, BatchBuilder, EncodedRows, FrameError, Incoming, StreamRecord};
 use crate::store::{
@@ -135,7 +135,7 @@ impl Intake {
         self.gate.clone()
     }
 
-    /// Makes transactions durable. `feed` names the way in (`api`, `import`, `webhook:<provider>`): rows of another
+    /// Makes transactions durable. `feed` names the way in (`api`, `import:<number>`, `webhook:<provider>`): rows of another
     /// feed than the account's source of record are kept as witnesses and not counted.
     ///
     /// # Errors
@@ -217,8 +217,9 @@ impl Intake {
         let mut stored = Vec::with_capacity(rows.len());
         for row in rows {
             arrivals.add(&row.arrival());
+            let way = way_of(feed);
             let witness =
-                R::HAS_SOURCE && self.source_of_record(row.store(), row.account(), feed, now).await? != feed;
+                R::HAS_SOURCE && self.source_of_record(row.store(), row.account(), way, now).await? != way;
             stored.push(store_row(row, feed, witness, now));
         }
         self.append(sender, Incoming::Rows(R::rows(stored)), &arrivals, answer).await
@@ -354,6 +355,11 @@ impl Intake {
         }
     }
 
+    /// Asks the database again for the sources of record of a store's accounts: some were forgotten.
+    pub fn forget_sources(&self, store: StoreId) {
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).remove(&store);
+    }
+
     async fn source_of_record(
         &self,
         store: StoreId,
@@ -381,7 +387,12 @@ impl Intake {
     }
 }
 
+/// All imports are one way in: none of them is another source than the others.
+fn way_of(feed: Word) -> Word {
+    if import_of_feed(feed.as_str()).is_some() { Word::of("import") } else { feed }
+}
+
 fn store_row<R: StreamRecord>(record: R, feed: Word, witness: bool, received_at: Instant) -> Stored<R> {
-    let key = if witness { record.key().as_witness_of(feed.as_str()) } else { record.key() };
+    let key = if witness { record.key().as_witness_of(way_of(feed).as_str()) } else { record.key() };
     Stored { key, row_hash: row_hash(&record), record, witness, feed, received_at }
 }

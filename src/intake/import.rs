@@ -16,9 +16,9 @@ use super::bills::{
 };
 use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
 use super::{Intake, IntakeError, Pseudonyms};
-use crate::domain::{Instant, LedgerLine, StoreId, Transaction, Word};
+use crate::domain::{Instant, LedgerLine, StoreId, Transaction, import_feed};
 use crate::store::{
-    Database, ImportDraft, ImportFindings, ImportRecord, ImportState, RejectedRow, StoreError,
+    Database, ImportDraft, ImportFindings, ImportRecord, ImportState, RejectedRow, StoreError, Withdrawal,
 };
 
 /// Ledger lines that go to the inbox at once.
@@ -142,8 +142,13 @@ pub async fn begin_import(
     let Some(running) = Running::claim(key) else {
         return Ok(Begun::Running(known.map_or(0, |known| known.id)));
     };
-    if let Some(known) = known.filter(|known| known.state == ImportState::Done) {
-        return Ok(Begun::Already(known.id));
+    if let Some(known) = known {
+        match database.withdrawal_of(known.id).await? {
+            None if known.state == ImportState::Done => return Ok(Begun::Already(known.id)),
+            // Its rows are being taken out: those that came now would go with them.
+            Some(Withdrawal { done_at: None, .. }) => return Ok(Begun::Running(known.id)),
+            _ => {}
+        }
     }
     let id = database.begin_import(&draft, request.now).await?;
     Ok(Begun::Started(Box::new(Import { id, request, sha256, _running: running })))
@@ -242,7 +247,7 @@ impl Import {
         progress: impl Fn(Progress) + Send,
         rows: &mut i64,
     ) -> Result<(), ImportError> {
-        let feed = Word::of("import");
+        let feed = import_feed(self.id);
         let mut length = 0;
         while let Some(message) = receive.recv().await {
             let (position, accepted) = match message {

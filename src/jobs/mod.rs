@@ -20,6 +20,7 @@ mod rollups;
 mod runner;
 mod scrub;
 pub mod wecom;
+mod withdraw;
 
 pub use evaluate_alerts::EvaluateAlerts;
 pub use expire::Expire;
@@ -30,3 +31,4 @@ pub use notify::Notify;
 pub use rebuild::{ready_snapshot, rebuild_levels, rebuild_rollups};
 pub use runner::{Job, JobContext, JobReport, Runner};
 pub use scrub::Scrub;
+pub use withdraw::Withdraw;

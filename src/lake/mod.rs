@@ -26,9 +26,9 @@ pub use filter::{FILTER_BYTES_MAX, FileFilters, FilterCache};
 pub use folder::{Lake, LakeError, control_total};
 pub use forget::{encode_frame, person_hash};
 pub use recover::{KeptBatch, Recovered, recover};
-pub use supersede::{Outcome, Supersession, Version, supersede};
+pub use supersede::{Outcome, Place, Supersession, Version, supersede};
 pub use superseded::{SupersededRows, SupersededRowsError};
 pub use table::{
-    GROUP_HASH_COLUMNS, ROW_GROUP_ROWS, SortKey, Table, VERSION_COLUMNS, partition_column, sorted,
-    split_by_day,
+    GROUP_HASH_COLUMNS, IMPORT_COLUMN, ROW_GROUP_ROWS, SortKey, Table, VERSION_COLUMNS, partition_column,
+    sorted, split_by_day,
 };

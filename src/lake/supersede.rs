@@ -17,7 +17,8 @@ pub struct Version {
 }
 
 impl Version {
-    fn rank(&self) -> (bool, i64, bool, i128) {
+    /// The later of two versions of a record has the higher rank.
+    pub fn rank(&self) -> (bool, i64, bool, i128) {
         let tie =
             if self.version_ms.is_some() { i128::from(self.row_hash) } else { i128::from(self.arrival) };
         (self.version_ms.is_some(), self.version_ms.unwrap_or(0), self.terminal, tie)
@@ -46,15 +47,19 @@ pub struct Supersession {
     pub existing_superseded: Vec<usize>,
     /// One per incoming row.
     pub outcomes: Vec<Outcome>,
+    /// Incoming rows that are identical to the latest version known when they came, and where that stands.
+    pub identical: Vec<(usize, Place)>,
+}
+
+/// Where a version stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Existing(usize),
+    Incoming(usize),
 }
 
 /// The latest version of each record, among its live row (at most one each) and the incoming ones.
 pub fn supersede(existing: &[Version], incoming: &[Version]) -> Supersession {
-    #[derive(Clone, Copy)]
-    enum Place {
-        Existing(usize),
-        Incoming(usize),
-    }
     struct Candidate {
         place: Place,
         version: Version,
@@ -72,6 +77,7 @@ pub fn supersede(existing: &[Version], incoming: &[Version]) -> Supersession {
         };
         if best.version.row_hash == version.row_hash {
             result.outcomes.push(Outcome::Unchanged);
+            result.identical.push((index, best.place));
             continue;
         }
         result.outcomes.push(Outcome::Replaced);
@@ -113,6 +119,7 @@ mod tests {
         let again = row(1, 10, None, true, 2);
         let verdict = supersede(&[live], &[again]);
         assert_eq!(verdict.outcomes, [Outcome::Unchanged]);
+        assert_eq!(verdict.identical, [(0, Place::Existing(0))]);
         assert!(verdict.incoming_live.is_empty() && verdict.existing_superseded.is_empty());
     }
 

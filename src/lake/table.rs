@@ -7,7 +7,7 @@ use polars::io::parquet::read::{ParallelStrategy, ParquetReader};
 use polars::io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Schema, SerReader, Series};
 
-use crate::domain::{RecordKey, Stream, instant_from_ms};
+use crate::domain::{RecordKey, Stream, import_of_feed, instant_from_ms};
 
 use super::batch::{BATCH_ROWS_MAX, decode_batch};
 use super::columns::{Frame, FrameError};
@@ -64,6 +64,12 @@ pub trait Table: Clone + Sized {
     /// [`FrameError`] when a column has another type.
     fn groups(&self) -> Result<Vec<Option<u64>>, FrameError>;
 
+    /// The import that brought each row, if one did.
+    ///
+    /// # Errors
+    /// [`FrameError`] when the column is missing.
+    fn imports(&self) -> Result<Vec<Option<i64>>, FrameError>;
+
     /// Numbers the rows by arrival, from `first` on.
     ///
     /// # Errors
@@ -96,6 +102,9 @@ pub trait Table: Clone + Sized {
 /// What [`Table::versions`] reads.
 pub const VERSION_COLUMNS: [&str; 6] =
     ["key_high", "key_low", "row_hash", "version_ms", "terminal", "arrival"];
+
+/// What [`Table::imports`] reads.
+pub const IMPORT_COLUMN: &str = "feed";
 
 /// What [`Table::groups`] reads, where a stream has groups.
 pub const GROUP_HASH_COLUMNS: [&str; 2] = ["group_hash", "grouped"];
@@ -216,6 +225,11 @@ impl Table for Frame {
         let grouped = self.0.column("grouped")?.bool()?;
         let rows = hashes.u64()?.iter().zip(grouped.iter());
         Ok(rows.map(|(hash, grouped)| hash.filter(|_| grouped == Some(true))).collect())
+    }
+
+    fn imports(&self) -> Result<Vec<Option<i64>>, FrameError> {
+        let feeds = self.0.column(IMPORT_COLUMN)?.str()?;
+        Ok(feeds.iter().map(|feed| import_of_feed(feed?)).collect())
     }
 
     fn number_arrivals(&mut self, first: i64) -> Result<(), FrameError> {

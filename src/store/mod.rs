@@ -42,6 +42,7 @@ mod tasks;
 mod testing;
 mod upkeep;
 mod versions;
+mod withdrawals;
 mod writer;
 
 pub use address::DatabaseAddress;
@@ -64,6 +65,7 @@ pub use shares::{Load, Room, Share, Shares};
 pub use shops::{Organisation, StoreChange, StoreDraft};
 pub use tasks::TaskRun;
 pub use upkeep::{CareAction, CareEntry, ShownCareEntry, Upkeep};
+pub use withdrawals::{OpenWithdrawal, Withdrawal};
 pub use writer::{
     InboxWriter, Parcel, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused, SHARE_BYTES_MIN, SHARE_ROWS_MIN,
 };

@@ -31,3 +31,4 @@ mod statements;
 mod status_page;
 mod upgrade;
 mod whole_line;
+mod withdrawals;

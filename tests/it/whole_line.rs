@@ -23,7 +23,7 @@ use crate::engines::{Postgres, database_in};
 /// A data folder with one store, its door and its fold.
 pub struct Line {
     pub store: Store,
-    pub intake: Intake,
+    pub intake: Arc<Intake>,
     pub context: JobContext,
     pub lake: Lake,
     fold: Fold,
@@ -53,7 +53,7 @@ impl Line {
         let store = database.insert_store(&draft, now).await.unwrap();
         let (writer, _task) = InboxWriter::start(database.clone());
         let metrics = Arc::new(Metrics::new().unwrap());
-        let intake = Intake::new(database.clone(), writer, clock.clone(), metrics.clone());
+        let intake = Arc::new(Intake::new(database.clone(), writer, clock.clone(), metrics.clone()));
         let lake = Lake::open(&folder.path().join("lake")).unwrap();
         let snapshots = Arc::new(SnapshotCell::new(database.load_snapshot().await.unwrap()));
         let context = JobContext { database, clock: clock.clone(), snapshots, metrics };
@@ -71,6 +71,11 @@ impl Line {
 
     pub async fn fold_until_empty(&self) {
         while self.fold.run(&self.context).await.unwrap().done > 0 {}
+    }
+
+    /// Undoes the imports that somebody asked to undo; returns how many.
+    pub async fn withdraw(&self) -> u64 {
+        self.fold.withdraw(Arc::clone(&self.intake)).run(&self.context).await.unwrap().done
     }
 
     /// The prepared figures, by store and UTC day.

@@ -1,5 +1,6 @@
 //! What a list of batches changes: which files come, which rows of which files go, which cells change by how much.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use chrono::{Days, NaiveDate};
 use crate::analytics::{Attempt, Changes, Freshness, GROUP_COLUMNS, Grains, Snapshot, add_conversion};
 use crate::domain::{RecordKey, StoreId, Stream, Word};
 use crate::lake::{
-    BATCH_ROWS_MAX, FileFilters, FileSet, GROUP_HASH_COLUMNS, LakeFile, Outcome, SupersededRows, Table,
-    VERSION_COLUMNS, Version, sorted, split_by_day, supersede,
+    BATCH_ROWS_MAX, FileFilters, FileSet, GROUP_HASH_COLUMNS, IMPORT_COLUMN, LakeFile, Outcome, Place,
+    SupersededRows, Table, VERSION_COLUMNS, Version, sorted, split_by_day, supersede,
 };
 use crate::store::BatchOutcome;
 
@@ -103,7 +104,10 @@ async fn fold_partition<W: World>(
 
     let all_live = verdict.incoming_live.len() == incoming.height();
     let plus = if all_live { incoming.clone() } else { incoming.take(&verdict.incoming_live)? };
-    let mut history = vec![incoming.take(&verdict.incoming_history)?];
+    let mut earlier = said_again(world, &current, &known, incoming, &verdict.identical).await?;
+    earlier.extend(&verdict.incoming_history);
+    earlier.sort_unstable();
+    let mut history = vec![incoming.take(&earlier)?];
     let mut minus = vec![incoming.take(&[])?];
     let mut gone: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in &verdict.existing_superseded {
@@ -134,9 +138,50 @@ async fn fold_partition<W: World>(
     Ok(Moved { plus, minus })
 }
 
+/// Those identical rows that came another way than the row they repeat, where one of the two ways is an import. They
+/// are kept in the history: when that import is withdrawn, what others said as well still stands.
+async fn said_again<W: World>(
+    world: &W,
+    files: &[&Arc<LakeFile>],
+    known: &[Known],
+    incoming: &W::Rows,
+    identical: &[(usize, Place)],
+) -> Result<Vec<usize>, Fault> {
+    if identical.is_empty() {
+        return Ok(Vec::new());
+    }
+    let imports = incoming.imports()?;
+    let of_incoming = |row: usize| imports.get(row).copied().flatten();
+    let mut in_files: BTreeMap<usize, Vec<Option<i64>>> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for (row, place) in identical {
+        let first = match *place {
+            Place::Incoming(other) => of_incoming(other),
+            Place::Existing(other) => {
+                let Some((known, file)) =
+                    known.get(other).and_then(|known| Some((known, files.get(known.file)?)))
+                else {
+                    continue;
+                };
+                let imports = match in_files.entry(known.file) {
+                    Entry::Occupied(read) => read.into_mut(),
+                    Entry::Vacant(new) => {
+                        new.insert(read_columns(world, file, &[IMPORT_COLUMN]).await?.imports()?)
+                    }
+                };
+                imports.get(known.row).copied().flatten()
+            }
+        };
+        if first != of_incoming(*row) {
+            kept.push(*row);
+        }
+    }
+    Ok(kept)
+}
+
 /// Beside a file whose rows cannot be read nothing is folded that may have to do with them: what a row supersedes, and
 /// which payment it belongs to, would be guessed. Its filters, where they are still kept, tell what surely has not.
-fn refuse_quarantined<W: World>(
+pub(super) fn refuse_quarantined<W: World>(
     world: &W,
     base: &Snapshot,
     stream: Stream,
@@ -200,17 +245,17 @@ async fn known_rows<W: World>(
 
 /// Attempts that came and went, and their days.
 #[derive(Default)]
-struct Touched {
-    days: BTreeSet<NaiveDate>,
-    plus: Vec<Attempt>,
-    minus: Vec<Attempt>,
+pub(super) struct Touched {
+    pub days: BTreeSet<NaiveDate>,
+    pub plus: Vec<Attempt>,
+    pub minus: Vec<Attempt>,
 }
 
 /// Takes the old contribution of every touched group out of the conversion cells and puts the new one in.
 ///
 /// A change on day d touches intents that begin on d−1, d or d+1, and those are judged from the rows of d−2 to d+2.
 /// Intents further out are judged alike before and after, so that what is not loaded cancels.
-async fn change_conversion<W: World>(
+pub(super) async fn change_conversion<W: World>(
     world: &W,
     base: &Snapshot,
     touched: Touched,

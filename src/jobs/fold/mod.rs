@@ -16,21 +16,26 @@ mod merge;
 mod protocol;
 mod rollups;
 mod sweep;
+mod withdraw;
 mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::intake::Intake;
 use crate::lake::Lake;
 
 use super::runner::{Job, JobContext, JobReport};
+use super::withdraw::Withdraw;
 
 pub(in crate::jobs) use installed::random_token;
 pub use installed::{Installed, SWEEP_MAX, Shared};
 pub use merge::{MERGE_ROWS_MAX, MergeRules, merge_due};
 pub use protocol::{FOLD_ROWS_MAX, Round, catch_up, fold_waiting};
 pub use sweep::sweep;
+pub use withdraw::{Withdrawn, days_to_withdraw, withdraw_day};
 pub use world::{Counted, Event, Intent, Turn, World};
 
 /// How often the inbox is looked at.
@@ -58,6 +63,11 @@ impl Fold {
     /// The merging of its files, beside it.
     pub fn compact(&self) -> Compact {
         Compact { lake: self.lake.clone(), shared: self.shared.clone() }
+    }
+
+    /// The undoing of imports, beside it.
+    pub fn withdraw(&self, intake: Arc<Intake>) -> Withdraw {
+        Withdraw::new(self.lake.clone(), self.shared.clone(), intake)
     }
 }
 
@@ -107,7 +117,7 @@ impl Job for Compact {
     }
 }
 
-async fn on_thread<T: Send + 'static, F: Future<Output = anyhow::Result<T>>>(
+pub(in crate::jobs) async fn on_thread<T: Send + 'static, F: Future<Output = anyhow::Result<T>>>(
     work: impl FnOnce() -> F + Send + 'static,
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Handle::current();

@@ -193,7 +193,7 @@ fn outcomes_by_stream<T>(commit: &FoldCommit, batches: &[Batch<T>]) -> Vec<(Stre
 }
 
 /// Commits, and publishes the snapshot after it. When somebody else was first, the files of the commit are removed.
-async fn settle<W: World>(world: &W, base: &Snapshot, commit: FoldCommit) -> Result<(), Fault> {
+pub(super) async fn settle<W: World>(world: &W, base: &Snapshot, commit: FoldCommit) -> Result<(), Fault> {
     let added: Vec<String> = commit.added.iter().map(|file| file.path.clone()).collect();
     let settled = try_settle(world, base, commit).await;
     if matches!(settled, Err(Fault::Conflict)) {

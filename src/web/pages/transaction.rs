@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::transactions::{RowShown, TransactionsReport, row_shown, status_class};
 use crate::analytics::{FieldValue, TransactionDetail, TransactionVersion, transaction_detail};
-use crate::domain::{RecordKey, StoreId, Stream, instant_from_ms};
+use crate::domain::{RecordKey, StoreId, Stream, import_of_feed, instant_from_ms};
 use crate::lake::LakeError;
 use crate::reports::Waterfall;
 use crate::web::asked::{Asked, ask};
@@ -151,7 +151,7 @@ fn fields(version: &TransactionVersion) -> Vec<(String, String)> {
         .fields
         .iter()
         // Said in words above.
-        .filter(|(name, _)| !matches!(name.as_str(), "witness" | "test" | "feed" | "store"))
+        .filter(|(name, _)| !matches!(name.as_str(), "witness" | "test" | "store"))
         .map(|(name, value)| {
             let text = match value {
                 FieldValue::Text(text) => text.clone(),
@@ -172,7 +172,10 @@ fn history(asked: &Asked, detail: &TransactionDetail, zone: chrono_tz::Tz) -> Ve
         .enumerate()
         .map(|(index, version)| VersionShown {
             received: page.when(version.received_at, zone),
-            feed: page.word("feed", &version.feed),
+            feed: import_of_feed(&version.feed).map_or_else(
+                || page.word("feed", &version.feed),
+                |import| page.t_with("feed-import-number", &[("number", import.to_string().into())]),
+            ),
             status: page.word("status", version.line.status.as_str()),
             status_class: status_class(version.line.status),
             amount: page.money(version.line.amount, version.line.currency),

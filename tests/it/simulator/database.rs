@@ -1,7 +1,7 @@
 //! A database in memory: every call is one transaction, and what it did is durable.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -44,6 +44,10 @@ pub struct State {
     pub version: i64,
     /// Merged files whose rows were superseded between their reading and their commit.
     pub merges_overtaken: u64,
+    /// Imports that are withdrawn: nothing of theirs comes in any more.
+    pub withdrawn: BTreeSet<u8>,
+    pub rows_taken_out: u64,
+    pub rows_brought_back: u64,
     pub token: String,
     pub blocks: BTreeMap<(StoreId, NaiveDate), DayBlock>,
     pub freshness: BTreeMap<(StoreId, Stream, Word), Freshness>,

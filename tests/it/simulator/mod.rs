@@ -38,6 +38,8 @@ pub enum Break {
     AbandonBeforeSweep,
     /// A commit checks that everything is as it was read.
     CompareAndSet,
+    /// A withdrawal that did not come to its end is taken up again.
+    WithdrawalRepeated,
 }
 
 /// The first seed of `seeds` whose run breaks a promise, and which; what all runs went through together otherwise.
@@ -130,4 +132,9 @@ fn a_sweep_of_files_that_a_sleeping_fold_still_commits_is_noticed() {
 #[test]
 fn a_commit_that_checks_nothing_is_noticed() {
     assert_found(Break::CompareAndSet);
+}
+
+#[test]
+fn a_withdrawal_that_is_not_taken_up_again_is_noticed() {
+    assert_found(Break::WithdrawalRepeated);
 }

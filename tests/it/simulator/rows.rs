@@ -24,6 +24,8 @@ pub struct Row {
     pub paid: bool,
     pub amount: i32,
     pub group: Option<u8>,
+    /// Which import brought it; no part of what it says.
+    pub import: Option<u8>,
     pub arrival: i64,
 }
 
@@ -117,6 +119,10 @@ impl Table for Rows {
 
     fn groups(&self) -> Result<Vec<Option<u64>>, FrameError> {
         Ok(self.0.iter().map(|row| row.group.map(group_hash)).collect())
+    }
+
+    fn imports(&self) -> Result<Vec<Option<i64>>, FrameError> {
+        Ok(self.0.iter().map(|row| row.import.map(i64::from)).collect())
     }
 
     fn number_arrivals(&mut self, first: i64) -> Result<(), FrameError> {

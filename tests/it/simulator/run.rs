@@ -9,7 +9,9 @@ use std::task::{Context, Waker};
 
 use tillwatch::analytics::{Changes, DayBlock, Grains, Snapshot, add_conversion};
 use tillwatch::domain::Stream;
-use tillwatch::jobs::fold::{Counted, MERGE_ROWS_MAX, fold_waiting, merge_due, sweep};
+use tillwatch::jobs::fold::{
+    Counted, MERGE_ROWS_MAX, Withdrawn, days_to_withdraw, fold_waiting, merge_due, sweep, withdraw_day,
+};
 use tillwatch::lake::{FileSet, LakeFile, Table};
 
 use super::Break;
@@ -22,6 +24,8 @@ use super::rows::{Row, Rows};
 /// Things that happen in one run.
 const ACTIONS: u64 = 3_000;
 const NODES: usize = 2;
+/// Few, so that their rows meet.
+const IMPORTS: u64 = 12;
 const TASKS_PER_NODE: usize = 3;
 /// Rounds after which a run that does not come to rest is at fault.
 const ROUNDS_TO_REST: usize = 400;
@@ -39,10 +43,12 @@ pub struct Counts {
     /// Merges whose rows a fold superseded meanwhile.
     pub merges_overtaken: u64,
     given_up: u64,
+    taken_out: u64,
+    brought_back: u64,
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 8] {
+    pub fn all(&self) -> [(&'static str, u64); 10] {
         [
             ("a commit", self.commits),
             ("a batch", self.batches),
@@ -52,6 +58,8 @@ impl Counts {
             ("a superseded row", self.superseded),
             ("a merged file", self.merges),
             ("a file given up", self.given_up),
+            ("a row taken out", self.taken_out),
+            ("a row brought back", self.brought_back),
         ]
     }
 }
@@ -67,6 +75,8 @@ impl AddAssign for Counts {
         self.merges += more.merges;
         self.merges_overtaken += more.merges_overtaken;
         self.given_up += more.given_up;
+        self.taken_out += more.taken_out;
+        self.brought_back += more.brought_back;
     }
 }
 
@@ -139,6 +149,10 @@ impl Run {
             // An error is no fault: what it left undone is tried again, and judged at the end.
             4..7 => Box::pin(async move { drop(fold_waiting(&*world).await) }),
             7..9 => Box::pin(async move { drop(merge_due(&*world, MERGE_ROWS_MAX).await) }),
+            _ if self.below(3) == 0 => {
+                let import = self.import();
+                Box::pin(async move { drop(take_back(&world, import).await) })
+            }
             _ => Box::pin(async move { drop(sweep(&*world).await) }),
         };
         self.tasks.push(Task { node, work, sleeps_until: 0, has_slept: false });
@@ -190,8 +204,13 @@ impl Run {
     /// Rows of a batch, or nothing that could be read.
     fn batch(&self) -> (Stream, Vec<Row>, bool) {
         let stream = if self.below(4) == 0 { Stream::LedgerLines } else { Stream::Transactions };
-        let rows = (0..=self.below(6)).map(|_| self.row()).collect();
+        let import = (self.below(3) == 0).then(|| self.import());
+        let rows = (0..=self.below(6)).map(|_| Row { import, ..self.row() }).collect();
         (stream, rows, self.below(25) == 0)
+    }
+
+    fn import(&self) -> u8 {
+        u8::try_from(self.below(IMPORTS)).unwrap()
     }
 
     fn row(&self) -> Row {
@@ -208,6 +227,7 @@ impl Run {
             paid: content % 3 == 0,
             amount: i32::from(content) * 100 + 1,
             group: (id % 3 != 0).then_some(u8::try_from(id % 4).unwrap()),
+            import: None,
             arrival: 0,
         }
     }
@@ -220,11 +240,23 @@ impl Run {
         for _ in 0..ROUNDS_TO_REST {
             finish(fold_waiting(&*node)).map_err(|error| format!("the last folds fail: {error:#}"))?;
             if self.shared.database.waiting().is_empty() {
+                self.take_back_all(&node)?;
                 self.no_file_without_a_name()?;
                 return self.sweep_all(&node);
             }
         }
         Err(format!("{} batches are never folded", self.shared.database.waiting().len()))
+    }
+
+    fn take_back_all(&mut self, node: &Node) -> Result<(), String> {
+        if self.shared.database.broken == Break::WithdrawalRepeated {
+            return Ok(());
+        }
+        let withdrawn = self.shared.database.state.borrow().withdrawn.clone();
+        for import in withdrawn {
+            finish(take_back(node, import)).map_err(|error| format!("withdrawing fails: {error:#}"))?;
+        }
+        Ok(())
     }
 
     fn sweep_all(&mut self, node: &Node) -> Result<(), String> {
@@ -265,12 +297,16 @@ impl Run {
         equal("files on the disk and live files", &shared.disk.paths(), &live)?;
 
         let mut expected: BTreeMap<(Stream, u64), Row> = BTreeMap::new();
-        let mut versions = BTreeSet::new();
+        let (mut versions, mut stays) = (BTreeSet::new(), BTreeSet::new());
         for (seq, batch) in &state.inbox {
             self.judge_batch(*seq, batch)?;
             let Ok(rows) = Rows::decode_batch(&batch.bytes) else { continue };
             for row in rows.0 {
                 versions.insert((batch.stream, row.key().low, row.hash()));
+                if row.import.is_some_and(|import| state.withdrawn.contains(&import)) {
+                    continue;
+                }
+                stays.insert((batch.stream, row.key().low, row.hash()));
                 let latest = expected.entry((batch.stream, row.key().low)).or_insert(row);
                 if row.beats(latest) {
                     *latest = row;
@@ -278,8 +314,11 @@ impl Run {
             }
         }
         self.counts.commits += u64::try_from(state.version).unwrap();
+        self.counts.taken_out += state.rows_taken_out;
+        self.counts.brought_back += state.rows_brought_back;
+        let withdrawn = state.withdrawn.clone();
         drop(state);
-        self.judge_rows(&expected, &versions)
+        self.judge_rows(&Acknowledged { latest: expected, versions, stays, withdrawn })
     }
 
     fn judge_batch(&mut self, seq: i64, batch: &InboxBatch) -> Result<(), String> {
@@ -295,11 +334,7 @@ impl Run {
 
     /// What the live files hold is exactly the latest rows, once each; rollups equal a rebuild from them; every version
     /// that was ever acknowledged is in a file.
-    fn judge_rows(
-        &mut self,
-        expected: &BTreeMap<(Stream, u64), Row>,
-        versions: &BTreeSet<(Stream, u64, u64)>,
-    ) -> Result<(), String> {
+    fn judge_rows(&mut self, acknowledged: &Acknowledged) -> Result<(), String> {
         let snapshot = self.shared.database.load();
         self.counts.merges_overtaken += self.shared.database.state.borrow().merges_overtaken;
         let by_id = |snapshot: &Snapshot| {
@@ -328,7 +363,10 @@ impl Run {
                     self.counts.superseded += u64::try_from(rows.height()).unwrap();
                     continue;
                 }
-                found.extend(rows.0.iter().map(|row| (*stream, Row { arrival: 0, ..*row })));
+                if let Some(row) = rows.0.iter().find(|row| acknowledged.is_withdrawn(row)) {
+                    return Err(format!("{row:?} is live, and its import withdrawn"));
+                }
+                found.extend(rows.0.iter().map(|row| (*stream, Row { arrival: 0, import: None, ..*row })));
                 let counted = rows.count_into(&mut rebuilt, *stream, 1, &Grains::default());
                 counted.map_err(|error| error.to_string())?;
                 if *stream == Stream::Transactions {
@@ -337,10 +375,15 @@ impl Run {
             }
         }
         found.sort_unstable();
-        let mut wanted: Vec<(Stream, Row)> = expected.iter().map(|((of, _), row)| (*of, *row)).collect();
+        let latest = acknowledged.latest.iter();
+        let mut wanted: Vec<(Stream, Row)> =
+            latest.map(|((of, _), row)| (*of, Row { import: None, ..*row })).collect();
         wanted.sort_unstable();
         equal("live rows and the latest of those acknowledged", &found, &wanted)?;
-        equal("versions in files and versions acknowledged", &kept, versions)?;
+        let strangers: Vec<_> = kept.difference(&acknowledged.versions).collect();
+        equal("versions in files that nobody sent", &strangers, &Vec::new())?;
+        let lost: Vec<_> = acknowledged.stays.difference(&kept).collect();
+        equal("versions that were acknowledged and are in no file", &lost, &Vec::new())?;
         add_conversion(&mut rebuilt, attempts, 1, &Grains::default());
         self.judge_rollups(&rebuilt)
     }
@@ -361,6 +404,23 @@ impl Run {
     }
 }
 
+/// What senders were told is kept.
+struct Acknowledged {
+    /// The latest version of each record that was not withdrawn.
+    latest: BTreeMap<(Stream, u64), Row>,
+    /// Every version: stream, id and day, hash.
+    versions: BTreeSet<(Stream, u64, u64)>,
+    /// Those that came another way than by an import that was withdrawn.
+    stays: BTreeSet<(Stream, u64, u64)>,
+    withdrawn: BTreeSet<u8>,
+}
+
+impl Acknowledged {
+    fn is_withdrawn(&self, row: &Row) -> bool {
+        row.import.is_some_and(|import| self.withdrawn.contains(&import))
+    }
+}
+
 /// A sender: its rows get a number when their transaction begins, are visible when it ends, and count from then on.
 async fn take_in(world: &Node, (stream, rows, is_poison): (Stream, Vec<Row>, bool)) {
     let seq = {
@@ -371,9 +431,36 @@ async fn take_in(world: &Node, (stream, rows, is_poison): (Stream, Vec<Row>, boo
     world.step().await;
     world.step().await;
     let count = u64::try_from(rows.len()).unwrap();
+    let mut state = world.shared.database.state.borrow_mut();
+    if rows.iter().filter_map(|row| row.import).any(|import| state.withdrawn.contains(&import)) {
+        // An import that is withdrawn has come to its end.
+        return;
+    }
     let bytes = if is_poison { vec![0xff; 3] } else { Rows(rows).to_bytes() };
     let batch = InboxBatch { stream, rows: count, bytes, is_folded: false, held: None };
-    world.shared.database.state.borrow_mut().inbox.insert(seq, batch);
+    state.inbox.insert(seq, batch);
+}
+
+/// Withdraws an import, unless some of its rows still wait.
+async fn take_back(world: &Node, import: u8) -> anyhow::Result<Withdrawn> {
+    let waits = {
+        let mut state = world.shared.database.state.borrow_mut();
+        state.withdrawn.insert(import);
+        let waiting = state.inbox.values().filter(|batch| !batch.is_folded && batch.held.is_none());
+        let rows = waiting.filter_map(|batch| Rows::decode_batch(&batch.bytes).ok());
+        rows.flat_map(|rows| rows.0).any(|row| row.import == Some(import))
+    };
+    if waits {
+        return Ok(Withdrawn::default());
+    }
+    let mut done = Withdrawn::default();
+    for place in days_to_withdraw(world, None).await? {
+        done += withdraw_day(world, i64::from(import), place).await?;
+    }
+    let mut state = world.shared.database.state.borrow_mut();
+    state.rows_taken_out += done.taken_out;
+    state.rows_brought_back += done.brought_back;
+    Ok(done)
 }
 
 /// Drives a future to its end, alone.
