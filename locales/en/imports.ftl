@@ -64,6 +64,7 @@ imports-reject-missing = A value is needed here
 imports-reject-too_long = The value is too long
 imports-reject-not_an_amount = This is not a decimal amount
 imports-reject-amount_out_of_range = The amount is out of range
+imports-reject-too_many_decimals = This amount has more decimal places than its currency
 imports-reject-negative_amount = The amount must not be negative
 imports-reject-not_a_time = This is not a date and time
 imports-reject-seconds_missing = The seconds are missing: Excel has saved this file

@@ -64,6 +64,7 @@ imports-reject-missing = 此处不能为空
 imports-reject-too_long = 内容过长
 imports-reject-not_an_amount = 不是有效金额
 imports-reject-amount_out_of_range = 金额超出范围
+imports-reject-too_many_decimals = 金额的小数位数超过该币种的最小单位
 imports-reject-negative_amount = 金额不能为负
 imports-reject-not_a_time = 不是有效的日期时间
 imports-reject-seconds_missing = 缺少秒：文件曾被 Excel 另存

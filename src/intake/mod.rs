@@ -10,6 +10,7 @@ pub mod import;
 pub mod mapping;
 mod pseudonym;
 mod received;
+mod statements;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Encoded, Intake, IntakeError};
 pub use bills::{FileHints, Refusal};

@@ -29,6 +29,9 @@ pub(super) struct Options {
     /// A TOML file that names the columns of a file of no known provider
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
+    /// The account that the file is of, where it does not say so itself: an account's number, an address on a chain
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
     /// Write the rejected lines with their reasons to this CSV file
     #[arg(long, value_name = "FILE")]
     pub rejected_to: Option<PathBuf>,
@@ -84,7 +87,7 @@ async fn import_here(running: &Running, options: &Options, mapping: Option<Strin
         path: options.file.clone(),
         file_name: name.unwrap_or_default(),
         mapping,
-        hints: FileHints::default(),
+        hints: FileHints { account: options.account.clone(), zone: Some(store.zone) },
         scratch: state.config.data_dir.clone(),
         now: now(),
     };

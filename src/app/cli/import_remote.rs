@@ -98,7 +98,8 @@ fn form_of(options: &Options, mapping: Option<&str>) -> anyhow::Result<Vec<u8>> 
         std::fs::read(&options.file).with_context(|| format!("reading {}", options.file.display()))?;
     let name = options.file.file_name().map(|name| name.to_string_lossy().replace(['"', '\r', '\n'], "_"));
     let mut form = Vec::with_capacity(bytes.len() + 1_024);
-    let fields = [("store", options.store.as_deref()), ("mapping", mapping)];
+    let account = options.account.as_deref();
+    let fields = [("store", options.store.as_deref()), ("account", account), ("mapping", mapping)];
     for (field, text) in fields.into_iter().filter_map(|(field, text)| Some((field, text?))) {
         form.extend_from_slice(
             format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{text}\r\n")

@@ -1,5 +1,6 @@
 //! The formats that are taken. A new one is an entry in this table and a module with its reader.
 
+use super::super::statements::{Camt, Mt940, TronGrid};
 use super::reading::Reader;
 use super::{BillContext, alipay, wechat_pay};
 
@@ -44,5 +45,20 @@ pub(in crate::intake) static FORMATS: &[Format] = &[
         name: "Alipay trade bill",
         known: Known::Header(&[&alipay::HEADER]),
         open: |context| Reader::Lines(Box::new(alipay::AlipayTrade::new(context))),
+    },
+    Format {
+        name: "bank statement, camt.053",
+        known: Known::Start(Camt::knows),
+        open: |context| Reader::Stream(Box::new(Camt::new(context))),
+    },
+    Format {
+        name: "bank statement, MT940",
+        known: Known::Start(Mt940::knows),
+        open: |context| Reader::Stream(Box::new(Mt940::new(context))),
+    },
+    Format {
+        name: "USDT-TRC20 transfers, TronGrid",
+        known: Known::Start(TronGrid::knows),
+        open: |context| Reader::Stream(Box::new(TronGrid::new(context))),
     },
 ];

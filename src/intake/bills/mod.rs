@@ -29,11 +29,11 @@ pub use formats::{Format, Known};
 pub use reading::{About, Bill, Give, LineBill, Reader, RecordBill, StreamBill};
 pub use recognise::{HEAD_LINES_MAX, recognise};
 pub use records::RECORD_BYTES_MAX;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, XmlFault};
 pub use rejection::{Fault, RejectCode, RejectedLine};
 pub use spool::{FILE_BYTES_MAX, LINE_BYTES_MAX, RATIO_MAX, Spool, SpoolError, encoding_of};
 pub use totals::{Control, TotalsCheck};
-pub(super) use values::{decimal, id, in_range, minor};
+pub(super) use values::{ID_CHARS_MAX, TEXT_CHARS_MAX, decimal, id, in_range, minor};
 
 use super::Pseudonyms;
 use crate::domain::{Instant, LedgerLine, StoreId, Transaction};

@@ -48,6 +48,80 @@ pub enum Refusal {
     Mapping(String),
     /// More transactions than are grouped at once.
     TooManyGroups(usize),
+    /// More lines without an id than are told apart.
+    TooManyLines(usize),
+    /// XML that breaks a limit, or is none.
+    Xml(XmlFault),
+    /// JSON that breaks a limit, or is none.
+    Json {
+        line: usize,
+        too_long: bool,
+    },
+    /// A statement that leaves out what its lines need.
+    StatementIncomplete {
+        /// As the format calls it.
+        what: &'static str,
+        number: u64,
+    },
+    BalanceUnreadable {
+        line: u64,
+        text: String,
+    },
+    /// A message of the same family that is no statement.
+    OtherReport(&'static str),
+    /// Which of the addresses in the file is the shop's cannot be told.
+    OwnAddressUnknown,
+}
+
+/// What is wrong with an XML file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XmlFault {
+    /// A document type, with which a small file can be made to grow without end.
+    Doctype,
+    /// An entity that is none of XML's own.
+    Entity,
+    /// Elements inside one another beyond this number.
+    Depth(usize),
+    /// Attributes of one element beyond this number.
+    Attributes(usize),
+    /// One tag or text longer than this many bytes.
+    Piece(u64),
+    Broken,
+}
+
+impl XmlFault {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Doctype => "xml_doctype",
+            Self::Entity => "xml_entity",
+            Self::Depth(_) => "xml_depth",
+            Self::Attributes(_) => "xml_attributes",
+            Self::Piece(_) => "xml_piece",
+            Self::Broken => "xml_broken",
+        }
+    }
+
+    fn sentence_en(self) -> String {
+        match self {
+            Self::Doctype => "it has a document type (DOCTYPE), which no bank statement has".into(),
+            Self::Entity => "it has an entity of its own, which no bank statement has".into(),
+            Self::Depth(most) => format!("its elements stand inside one another more than {most} deep"),
+            Self::Attributes(most) => format!("an element has more than {most} attributes"),
+            Self::Piece(most) => format!("one of its tags or texts is longer than {} KiB", most >> 10),
+            Self::Broken => "it is damaged".into(),
+        }
+    }
+
+    fn sentence_zh(self) -> String {
+        match self {
+            Self::Doctype => "含有文档类型声明（DOCTYPE），银行对账单不会有".into(),
+            Self::Entity => "含有自定义实体，银行对账单不会有".into(),
+            Self::Depth(most) => format!("元素嵌套超过 {most} 层"),
+            Self::Attributes(most) => format!("某个元素的属性超过 {most} 个"),
+            Self::Piece(most) => format!("某个标签或文本超过 {} KiB", most >> 10),
+            Self::Broken => "文件已损坏".into(),
+        }
+    }
 }
 
 impl Refusal {
@@ -79,6 +153,13 @@ impl Refusal {
             Self::TotalsDiffer { .. } => "totals_differ",
             Self::Mapping(_) => "mapping",
             Self::TooManyGroups(_) => "too_many_groups",
+            Self::TooManyLines(_) => "too_many_lines",
+            Self::Xml(fault) => fault.code(),
+            Self::Json { .. } => "json_broken",
+            Self::StatementIncomplete { .. } => "statement_incomplete",
+            Self::BalanceUnreadable { .. } => "balance_unreadable",
+            Self::OtherReport(_) => "other_report",
+            Self::OwnAddressUnknown => "own_address_unknown",
         }
     }
 
@@ -110,6 +191,14 @@ impl Refusal {
             Self::TotalsDiffer { what, printed, computed } => format!("The rows do not add up to the file's own summary: {what} is {computed} by the rows and {printed} by the summary. The file is incomplete or was edited. Download it again."),
             Self::Mapping(text) => format!("The mapping file cannot be used: {text}"),
             Self::TooManyGroups(most) => format!("The file holds more than {most} transactions. Split it by month."),
+            Self::TooManyLines(most) => format!("The file holds more than {most} lines without a number of their own. Split it by month."),
+            Self::Xml(fault) => format!("The XML file cannot be taken: {}. Download it again.", fault.sentence_en()),
+            Self::Json { line, too_long: false } => format!("The JSON file is damaged in line {line}. Download it again."),
+            Self::Json { line, too_long: true } => format!("An entry of the JSON file is longer than any transfer (line {line})."),
+            Self::StatementIncomplete { what, number } => format!("Statement {number} in the file does not have “{what}”, without which its lines cannot be understood. Export the whole statement."),
+            Self::BalanceUnreadable { line, text } => format!("The balance in line {line} cannot be read (“{text}”). Download the statement again."),
+            Self::OtherReport(name) => format!("This is a {name} message, which tells of bookings before they are final. Export the statement of the account instead: camt.053 or MT940."),
+            Self::OwnAddressUnknown => "Which of the addresses in the file is the shop's cannot be told: its transfers have none in common, or two. Say which one it is under “account”.".into(),
         }
     }
 
@@ -141,6 +230,14 @@ impl Refusal {
             Self::TotalsDiffer { what, printed, computed } => format!("明细与文件自带的汇总不符：{what}按明细为 {computed}，汇总行为 {printed}。文件不完整或被修改过，请重新下载。"),
             Self::Mapping(text) => format!("映射文件无法使用：{text}"),
             Self::TooManyGroups(most) => format!("文件中的交易超过 {most} 笔，请按月拆分。"),
+            Self::TooManyLines(most) => format!("文件中没有流水号的行超过 {most} 行，请按月拆分。"),
+            Self::Xml(fault) => format!("无法导入此 XML 文件：{}。请重新下载。", fault.sentence_zh()),
+            Self::Json { line, too_long: false } => format!("JSON 文件第 {line} 行已损坏，请重新下载。"),
+            Self::Json { line, too_long: true } => format!("JSON 文件中有一条记录过长（第 {line} 行），不是转账记录。"),
+            Self::StatementIncomplete { what, number } => format!("文件中第 {number} 份对账单缺少“{what}”，无法理解其中的明细。请导出完整的对账单。"),
+            Self::BalanceUnreadable { line, text } => format!("第 {line} 行的余额无法读取（“{text}”）。请重新下载对账单。"),
+            Self::OtherReport(name) => format!("这是 {name} 报文，记录的是尚未最终入账的明细。请改为导出账户对账单：camt.053 或 MT940。"),
+            Self::OwnAddressUnknown => "无法判断文件中哪个地址属于本店：各笔转账没有共同的地址，或有两个。请在“账户”中填写本店地址。".into(),
         }
     }
 }

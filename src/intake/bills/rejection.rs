@@ -14,6 +14,8 @@ pub enum RejectCode {
     TooLong,
     NotAnAmount,
     AmountOutOfRange,
+    /// More decimal places than the currency has.
+    TooManyDecimals,
     /// An amount that cannot be negative is.
     NegativeAmount,
     NotATime,
@@ -40,12 +42,13 @@ pub enum RejectCode {
 
 impl RejectCode {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ColumnCount,
         Self::Missing,
         Self::TooLong,
         Self::NotAnAmount,
         Self::AmountOutOfRange,
+        Self::TooManyDecimals,
         Self::NegativeAmount,
         Self::NotATime,
         Self::SecondsMissing,
@@ -71,6 +74,7 @@ impl RejectCode {
             Self::TooLong => "too_long",
             Self::NotAnAmount => "not_an_amount",
             Self::AmountOutOfRange => "amount_out_of_range",
+            Self::TooManyDecimals => "too_many_decimals",
             Self::NegativeAmount => "negative_amount",
             Self::NotATime => "not_a_time",
             Self::SecondsMissing => "seconds_missing",
@@ -96,6 +100,7 @@ impl RejectCode {
             Self::TooLong => "the value is too long",
             Self::NotAnAmount => "this is not a decimal amount",
             Self::AmountOutOfRange => "the amount is out of range",
+            Self::TooManyDecimals => "the amount has more decimal places than its currency",
             Self::NegativeAmount => "the amount must not be negative",
             Self::NotATime => "this is not a date and time",
             Self::SecondsMissing => "the seconds are missing: Excel has saved this file",

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use encoding_rs::{DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::archive;
 use super::refusal::Refusal;
@@ -19,6 +19,8 @@ pub const RATIO_MAX: u64 = 200;
 /// Below this a high ratio does no harm.
 const RATIO_FREE_BYTES: u64 = 8 << 20;
 const STEP_BYTES: usize = 64 << 10;
+/// Bytes that are looked at to find the encoding.
+const HEAD_BYTES: usize = 256 << 10;
 /// Characters beyond ASCII that must have been good UTF-8 before a bad byte counts as damage, not as another encoding.
 const UTF8_CHARS_SURE: u64 = 16;
 
@@ -87,13 +89,14 @@ impl Spool {
         expected: Option<&'static Encoding>,
     ) -> Result<Self, SpoolError> {
         raw.rewind()?;
-        let mut head = [0_u8; 3];
+        let mut head = vec![0_u8; HEAD_BYTES];
         let read = read_full(&mut raw, &mut head)?;
         if read == 0 {
             return Err(Refusal::Empty.into());
         }
-        let marked = Encoding::for_bom(&head[..read]).map(|(encoding, _)| encoding);
-        if let Some(encoding) = expected.or(marked) {
+        let head = &head[..read];
+        let marked = Encoding::for_bom(head).map(|(encoding, _)| encoding);
+        if let Some(encoding) = expected.or(marked).or_else(|| declared(head)) {
             return match transcode(&mut raw, encoding, scratch)? {
                 Ok((text, bytes)) => Ok(Self { text, encoding: encoding.name(), bytes }),
                 Err(bad) => Err(bad.refusal(encoding).into()),
@@ -105,6 +108,12 @@ impl Spool {
         };
         if bad.beyond_ascii >= UTF8_CHARS_SURE {
             return Err(bad.refusal(UTF_8).into());
+        }
+        if is_western_statement(head) {
+            return match transcode(&mut raw, WINDOWS_1252, scratch)? {
+                Ok((text, bytes)) => Ok(Self { text, encoding: WINDOWS_1252.name(), bytes }),
+                Err(bad) => Err(bad.refusal(WINDOWS_1252).into()),
+            };
         }
         match transcode(&mut raw, GB18030, scratch)? {
             Ok((text, bytes)) => Ok(Self { text, encoding: "GB18030", bytes }),
@@ -249,6 +258,27 @@ fn transcode(
     Ok(Ok((file, total)))
 }
 
+/// The encoding that an XML declaration names.
+fn declared(head: &[u8]) -> Option<&'static Encoding> {
+    let text = head.strip_prefix(b"<?xml")?;
+    let end = text.windows(2).position(|pair| pair == b"?>")?;
+    let text = std::str::from_utf8(text.get(..end)?).ok()?;
+    let (_, value) = text.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    Encoding::for_label(value[1..].split(quote).next()?.as_bytes())
+}
+
+/// True for an MT940 statement of a Western bank: letters with accents stand alone, Chinese characters take bytes in
+/// pairs. GB18030 would take the letter behind an accented one for the second half of a character.
+fn is_western_statement(head: &[u8]) -> bool {
+    let is_statement = head
+        .split(|byte| *byte == b'\n')
+        .any(|line| [&b":20:"[..], b":60F:", b":60M:", b":61:"].iter().any(|tag| line.starts_with(tag)));
+    let runs = head.split(u8::is_ascii).filter(|run| !run.is_empty());
+    is_statement && runs.clone().any(|run| run.len() % 2 == 1)
+}
+
 fn count(bytes: &[u8], which: impl Fn(u8) -> bool) -> u64 {
     u64::try_from(bytes.iter().filter(|byte| which(**byte)).count()).unwrap_or(u64::MAX)
 }
@@ -269,6 +299,6 @@ pub fn encoding_of(name: &str) -> Option<&'static Encoding> {
     let known = Encoding::for_label(name.as_bytes())?;
     // GBK decodes to more with GB18030, its superset.
     let known = if known == encoding_rs::GBK { GB18030 } else { known };
-    let taken = [UTF_8, GB18030, UTF_16LE, UTF_16BE, encoding_rs::WINDOWS_1252, encoding_rs::BIG5];
+    let taken = [UTF_8, GB18030, UTF_16LE, UTF_16BE, WINDOWS_1252, encoding_rs::BIG5];
     taken.contains(&known).then_some(known)
 }

@@ -27,6 +27,8 @@ pub struct Upload {
     pub file_name: String,
     pub mapping: Option<String>,
     pub store: String,
+    /// The account that the file is of, where it does not say so itself.
+    pub account: String,
 }
 
 /// Judges the token of a form.
@@ -41,7 +43,13 @@ impl Upload {
         admit: Option<Admit<'_>>,
     ) -> Result<Self, WebError> {
         let folder = uploads(state)?;
-        let mut upload = Self { file: None, file_name: String::new(), mapping: None, store: String::new() };
+        let mut upload = Self {
+            file: None,
+            file_name: String::new(),
+            mapping: None,
+            store: String::new(),
+            account: String::new(),
+        };
         let mut admitted = admit.is_none();
         for _ in 0..FIELDS_MAX {
             let Some(field) = form.next().await else { break };
@@ -56,6 +64,9 @@ impl Upload {
                 }
                 _ if !admitted => return Err(WebError::Forged),
                 "store" => upload.store = text(&mut field, TEXT_BYTES_MAX).await?,
+                "account" => {
+                    text(&mut field, TEXT_BYTES_MAX).await?.trim().clone_into(&mut upload.account);
+                }
                 "mapping" => {
                     let mapping = text(&mut field, MAPPING_BYTES_MAX + 1).await?;
                     upload.mapping = Some(mapping).filter(|text| !text.trim().is_empty());
@@ -81,7 +92,7 @@ impl Upload {
             path: file.to_path_buf(),
             file_name: self.file_name,
             mapping: self.mapping,
-            hints: FileHints::default(),
+            hints: FileHints { account: Some(self.account).filter(|said| !said.is_empty()), zone: None },
             scratch: uploads(state)?,
             now: state.clock.now(),
         };
