@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tillwatch::domain::{StoreId, instant_from_ms};
 use tillwatch::intake::import::{Begun, ImportError, ImportRequest, begin_import, import_file};
 use tillwatch::intake::{FileHints, Refusal};
+use tillwatch::jobs::{Fold, Job, JobContext};
 use tillwatch::store::{ImportRecord, ImportState};
 
 use crate::service::TestService;
@@ -92,15 +93,58 @@ async fn an_attempt_that_died_half_way_is_repeated_under_its_number() {
 #[tokio::test]
 async fn a_refused_file_leaves_nothing_but_its_sentence() {
     let (service, store) = service().await;
-    let (_, record) = import(&service, request(&service, store, &fixture("synthetic_v3_fundflow_BASIC.csv")))
-        .await
-        .unwrap();
+    let text = std::fs::read_to_string(fixture("synthetic_v3_fundflow_BASIC.csv")).unwrap();
+    let path = service.state.config.data_dir.join("edited.csv");
+    std::fs::write(&path, text.replace("`1000.00,`99.40", "`900.00,`99.40")).unwrap();
+    let (_, record) = import(&service, request(&service, store, &path)).await.unwrap();
     let record = record.unwrap();
-    assert_eq!((record.state, record.findings.code.as_str()), (ImportState::Refused, "fund_flow_bill"));
-    assert!(record.findings.sentence_zh.contains("资金账单"));
+    assert_eq!((record.state, record.findings.code.as_str()), (ImportState::Refused, "totals_differ"));
+    assert!(record.findings.sentence_zh.contains("支出金额"));
     assert_eq!(inbox_rows(&service).await, 0);
     let folder = import(&service, request(&service, store, Path::new(env!("CARGO_MANIFEST_DIR")))).await;
     assert!(matches!(folder, Err(ImportError::Refused(Refusal::Directory))));
+}
+
+/// Folds what waits, and gives the page's file of a day.
+async fn folded_overview(service: &TestService, cookie: &(&'static str, String)) -> String {
+    use actix_web::test::{TestRequest, call_and_read_body};
+    let state = &service.state;
+    let context = JobContext {
+        database: state.database.clone(),
+        clock: Arc::clone(&state.clock),
+        snapshots: Arc::clone(&state.snapshots),
+        metrics: Arc::clone(&state.metrics),
+    };
+    let fold = Fold::new(state.lake.as_ref().clone());
+    while fold.run(&context).await.unwrap().done > 0 {}
+    let app = crate::app!(service);
+    let request = TestRequest::with_uri("/s/main/overview.csv?period=custom&from=2026-11-20&to=2026-11-20")
+        .insert_header(cookie.clone())
+        .insert_header(("accept-language", "en"))
+        .to_request();
+    String::from_utf8(call_and_read_body(&app, request).await.to_vec()).unwrap()
+}
+
+#[actix_web::test]
+async fn a_bill_that_restates_another_is_kept_and_counts_nothing() {
+    let service = TestService::start().await;
+    service.clock.set(instant_from_ms(AFTER_THE_BILLS_MS));
+    let owner = service.owner().await;
+    let store = service.state.database.stores().await.unwrap()[0].id;
+    let mut empty = folded_overview(&service, &owner).await;
+    for (trades, movements, witnesses) in [
+        ("synthetic_v3_tradebill_ALL_edge_cases.csv", "synthetic_v3_fundflow_BASIC.csv", 3),
+        ("synthetic_trade_20261120.csv.zip", "synthetic_signcustomer_20261120.csv.zip", 4),
+    ] {
+        import(&service, request(&service, store, &fixture(trades))).await.unwrap();
+        let before = folded_overview(&service, &owner).await;
+        assert_ne!(before, empty, "{trades}");
+        let (_, record) = import(&service, request(&service, store, &fixture(movements))).await.unwrap();
+        let findings = record.unwrap().findings;
+        assert_eq!((findings.rows, findings.lines_rejected), (witnesses + 1, 0), "{movements}");
+        assert_eq!(folded_overview(&service, &owner).await, before, "{movements}");
+        empty = before;
+    }
 }
 
 #[tokio::test]

@@ -113,9 +113,7 @@ impl<'a> AlipayTrade<'a> {
     fn comment(&mut self, line: &str) -> Result<NotData, Refusal> {
         let text = normal(line);
         if let Some(account) = text.strip_prefix("#账号:") {
-            let digits = account.trim_matches(['[', ']']);
-            let seller = digits.strip_suffix(ACCOUNT_SUFFIX).filter(|rest| rest.len() == SELLER_DIGITS);
-            seller.unwrap_or(digits).clone_into(&mut self.account);
+            self.account = seller_of(account);
         }
         if let Some(totals) = text.strip_prefix("#交易合计:") {
             self.controls.append(&mut self.payments.check(PAYMENT, totals, self.unreadable)?);
@@ -161,7 +159,7 @@ impl<'a> AlipayTrade<'a> {
         if !sums.add(&cells, places) {
             self.unreadable = true;
         }
-        let account = if self.account.is_empty() { "default" } else { &self.account };
+        let account = if self.account.is_empty() { self.context.account() } else { &self.account };
         let row = Row { context: self.context, account, places, cells: &cells };
         Ok(match row.ledger_line(number) {
             Ok(line) => Line::Row(Box::new(line)),
@@ -415,6 +413,13 @@ impl Row<'_> {
         let field = self.cells.name(self.places.refund);
         values::id(field, &format!("{trade}/{request}"))
     }
+}
+
+/// The seller's number in a line such as `#账号：[20880000000000010156]`.
+pub fn seller_of(account: &str) -> String {
+    let digits = account.trim_matches(['[', ']']);
+    let seller = digits.strip_suffix(ACCOUNT_SUFFIX).filter(|rest| rest.len() == SELLER_DIGITS);
+    seller.unwrap_or(digits).to_owned()
 }
 
 /// An amount as printed, empty when it is zero.

@@ -66,36 +66,3 @@ pub const MARKS: [(&str, Consumer); 9] = [
     ("美团交易账单", Consumer::Meituan),
     ("美团用户名", Consumer::Meituan),
 ];
-
-/// A bill of account movements: known, not taken yet, so that fees and refunds are not counted from two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FundFlow {
-    WechatPay,
-    Alipay,
-}
-
-impl FundFlow {
-    /// What it is and which file to take instead.
-    pub const fn sentence_en(self) -> &'static str {
-        match self {
-            Self::WechatPay => {
-                "This is a WeChat Pay fund-flow bill (资金账单). Tillwatch recognises it and will take it in a later version; nothing was imported. For payments and fees import the trade bill (交易账单)."
-            }
-            Self::Alipay => {
-                "This is an Alipay account bill (账务明细). Tillwatch recognises it and will take it in a later version; nothing was imported. For payments and fees import the trade bill (业务明细)."
-            }
-        }
-    }
-
-    /// The same in Chinese.
-    pub const fn sentence_zh(self) -> &'static str {
-        match self {
-            Self::WechatPay => {
-                "这是微信支付的资金账单。账衡能识别，后续版本会支持，本次没有导入任何内容。交易和手续费请导入交易账单。"
-            }
-            Self::Alipay => {
-                "这是支付宝的账务明细。账衡能识别，后续版本会支持，本次没有导入任何内容。交易和手续费请导入业务明细。"
-            }
-        }
-    }
-}

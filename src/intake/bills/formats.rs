@@ -2,7 +2,7 @@
 
 use super::super::statements::{Camt, Mt940, TronGrid};
 use super::reading::Reader;
-use super::{BillContext, alipay, wechat_pay};
+use super::{BillContext, alipay, alipay_account, wechat_pay, wechat_pay_flow};
 
 /// A format of files.
 #[derive(Debug)]
@@ -42,9 +42,19 @@ pub(in crate::intake) static FORMATS: &[Format] = &[
         open: |context| Reader::Lines(Box::new(wechat_pay::WechatPayTrade::new(context))),
     },
     Format {
+        name: "WeChat Pay fund-flow bill",
+        known: Known::Header(&[&wechat_pay_flow::HEADER]),
+        open: |context| Reader::Lines(Box::new(wechat_pay_flow::WechatPayFlow::new(context))),
+    },
+    Format {
         name: "Alipay trade bill",
         known: Known::Header(&[&alipay::HEADER]),
         open: |context| Reader::Lines(Box::new(alipay::AlipayTrade::new(context))),
+    },
+    Format {
+        name: "Alipay account bill",
+        known: Known::Header(&[&alipay_account::HEADER]),
+        open: |context| Reader::Lines(Box::new(alipay_account::AlipayAccount::new(context))),
     },
     Format {
         name: "bank statement, camt.053",

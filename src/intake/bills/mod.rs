@@ -7,10 +7,12 @@
 //! `tests/fixtures` and a test beside the others.
 
 mod alipay;
+mod alipay_account;
 mod archive;
 mod columns;
 mod consumer;
 mod formats;
+mod moved;
 mod reading;
 mod recognise;
 mod records;
@@ -22,9 +24,10 @@ mod tests;
 mod totals;
 mod values;
 mod wechat_pay;
+mod wechat_pay_flow;
 mod workbook;
 
-pub use consumer::{Consumer, FundFlow};
+pub use consumer::Consumer;
 pub use formats::{Format, Known};
 pub use reading::{About, Bill, Give, LineBill, Reader, RecordBill, StreamBill};
 pub use recognise::{HEAD_LINES_MAX, recognise};

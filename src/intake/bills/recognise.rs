@@ -1,7 +1,7 @@
 //! What a file is, by what it says, never by its name.
 
 use super::columns::{Columns, normal};
-use super::consumer::{self, Consumer, FundFlow};
+use super::consumer::{self, Consumer};
 use super::formats::{FORMATS, Format, Known};
 use super::refusal::Refusal;
 
@@ -59,12 +59,6 @@ fn by_header(line: &str) -> Option<Result<&'static Format, Refusal>> {
         if let Some(format) = FORMATS.iter().find(|format| format.has_header(&columns)) {
             return Some(Ok(format));
         }
-        if columns.has_all(&["资金流水单号", "收支类型"]) {
-            return Some(Err(Refusal::FundFlow(FundFlow::WechatPay)));
-        }
-        if columns.has_all(&["账务流水号", "业务流水号"]) {
-            return Some(Err(Refusal::FundFlow(FundFlow::Alipay)));
-        }
         let partner = columns.find(&["交易对方", "商户名称", "订单标题", "对方账号"]);
         if columns.has_all(&["收/支"]) && partner.is_some() {
             return Some(Err(Refusal::Consumer(Consumer::Other)));
@@ -77,9 +71,6 @@ fn by_title(title: &str) -> Option<Result<&'static Format, Refusal>> {
     if title.starts_with("#支付宝业务汇总查询") || title.starts_with("#支付宝账务汇总查询")
     {
         return Some(Err(Refusal::AlipaySummary));
-    }
-    if title.starts_with("#支付宝账务明细查询") {
-        return Some(Err(Refusal::FundFlow(FundFlow::Alipay)));
     }
     // The header follows; it is what decides, so that a title alone is no bill.
     let consumer = consumer::MARKS.iter().find(|(mark, _)| title.contains(mark))?;

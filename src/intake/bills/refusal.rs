@@ -1,4 +1,4 @@
-use super::consumer::{Consumer, FundFlow};
+use super::consumer::Consumer;
 
 /// Why a whole file is not taken. Nothing of it has gone in.
 ///
@@ -30,7 +30,6 @@ pub enum Refusal {
     LineTooLong(u64),
     Workbook,
     Consumer(Consumer),
-    FundFlow(FundFlow),
     AlipaySummary,
     /// The interface's error answer, saved as a file.
     ErrorAnswer,
@@ -142,7 +141,6 @@ impl Refusal {
             Self::LineTooLong(_) => "line_too_long",
             Self::Workbook => "workbook",
             Self::Consumer(_) => "consumer_statement",
-            Self::FundFlow(_) => "fund_flow_bill",
             Self::AlipaySummary => "summary_file",
             Self::ErrorAnswer => "error_answer",
             Self::Unknown => "unknown_format",
@@ -180,10 +178,9 @@ impl Refusal {
             Self::LineTooLong(line) => format!("Line {line} is longer than any line of a bill."),
             Self::Workbook => "This is an Excel workbook. Import the CSV or ZIP file as the provider delivers it; Excel rounds long order numbers.".into(),
             Self::Consumer(consumer) => consumer.sentence_en().into(),
-            Self::FundFlow(bill) => bill.sentence_en().into(),
             Self::AlipaySummary => "This is the summary file of an Alipay bill. Import the detail file beside it (业务明细.csv), or the whole ZIP.".into(),
             Self::ErrorAnswer => "This is an error answer of the provider's interface or a web page, not a bill. Download the bill again.".into(),
-            Self::Unknown => "Tillwatch does not know this format. It takes trade bills of WeChat Pay (交易账单) and Alipay (业务明细), and any other CSV file together with a mapping file that names its columns.".into(),
+            Self::Unknown => "Tillwatch does not know this format. It takes trade bills and fund-flow bills of WeChat Pay (交易账单, 资金账单), trade and account bills of Alipay (业务明细, 账务明细), and any other CSV file together with a mapping file that names its columns.".into(),
             Self::ColumnMissing(name) => format!("The file has no column “{name}”."),
             Self::ColumnTwice(name) => format!("The file has the column “{name}” twice."),
             Self::ExcelDamaged(line) => format!("Excel has turned an order number into a rounded number (line {line}); the number is lost. Import the file as downloaded, without opening it in Excel."),
@@ -219,10 +216,9 @@ impl Refusal {
             Self::LineTooLong(line) => format!("第 {line} 行过长，账单中不会有这样的行。"),
             Self::Workbook => "这是 Excel 工作簿。请导入支付机构提供的原始 CSV 或 ZIP 文件，Excel 会把长订单号四舍五入。".into(),
             Self::Consumer(consumer) => consumer.sentence_zh().into(),
-            Self::FundFlow(bill) => bill.sentence_zh().into(),
             Self::AlipaySummary => "这是支付宝账单的汇总文件。请导入同一压缩包内的“业务明细.csv”，或直接导入整个 ZIP。".into(),
             Self::ErrorAnswer => "这是接口的错误返回或网页，不是账单。请重新下载账单。".into(),
-            Self::Unknown => "无法识别此格式。可导入微信支付交易账单、支付宝业务明细，其他 CSV 文件需附上说明各列含义的映射文件。".into(),
+            Self::Unknown => "无法识别此格式。可导入微信支付交易账单和资金账单、支付宝业务明细和账务明细，其他 CSV 文件需附上说明各列含义的映射文件。".into(),
             Self::ColumnMissing(name) => format!("文件缺少“{name}”列。"),
             Self::ColumnTwice(name) => format!("文件中“{name}”列出现了两次。"),
             Self::ExcelDamaged(line) => format!("第 {line} 行的订单号已被 Excel 改成科学计数法，原号码已丢失。请直接导入下载的原文件，不要用 Excel 打开后保存。"),

@@ -16,6 +16,8 @@ pub enum RejectCode {
     AmountOutOfRange,
     /// More decimal places than the currency has.
     TooManyDecimals,
+    /// Gross, fee and net of one line contradict each other.
+    DoesNotAddUp,
     /// An amount that cannot be negative is.
     NegativeAmount,
     NotATime,
@@ -32,6 +34,8 @@ pub enum RejectCode {
     /// A provider's or method's word is no lower-case slug.
     NotASlug,
     CardNumber,
+    /// An id with characters that nobody can see or type.
+    ControlCharacter,
     /// The mapping rejects such lines.
     RejectedByMapping,
     /// Another line of the same transaction was rejected, so its sum would be wrong.
@@ -42,13 +46,14 @@ pub enum RejectCode {
 
 impl RejectCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ColumnCount,
         Self::Missing,
         Self::TooLong,
         Self::NotAnAmount,
         Self::AmountOutOfRange,
         Self::TooManyDecimals,
+        Self::DoesNotAddUp,
         Self::NegativeAmount,
         Self::NotATime,
         Self::SecondsMissing,
@@ -60,6 +65,7 @@ impl RejectCode {
         Self::UnknownCurrency,
         Self::NotASlug,
         Self::CardNumber,
+        Self::ControlCharacter,
         Self::RejectedByMapping,
         Self::TransactionRejected,
         Self::TooManyItems,
@@ -75,6 +81,7 @@ impl RejectCode {
             Self::NotAnAmount => "not_an_amount",
             Self::AmountOutOfRange => "amount_out_of_range",
             Self::TooManyDecimals => "too_many_decimals",
+            Self::DoesNotAddUp => "does_not_add_up",
             Self::NegativeAmount => "negative_amount",
             Self::NotATime => "not_a_time",
             Self::SecondsMissing => "seconds_missing",
@@ -86,6 +93,7 @@ impl RejectCode {
             Self::UnknownCurrency => "unknown_currency",
             Self::NotASlug => "not_a_slug",
             Self::CardNumber => "pan_suspected",
+            Self::ControlCharacter => "control_character",
             Self::RejectedByMapping => "rejected_by_mapping",
             Self::TransactionRejected => "transaction_rejected",
             Self::TooManyItems => "too_many_items",
@@ -101,6 +109,7 @@ impl RejectCode {
             Self::NotAnAmount => "this is not a decimal amount",
             Self::AmountOutOfRange => "the amount is out of range",
             Self::TooManyDecimals => "the amount has more decimal places than its currency",
+            Self::DoesNotAddUp => "gross, fee and net of this line do not add up",
             Self::NegativeAmount => "the amount must not be negative",
             Self::NotATime => "this is not a date and time",
             Self::SecondsMissing => "the seconds are missing: Excel has saved this file",
@@ -112,6 +121,9 @@ impl RejectCode {
             Self::UnknownCurrency => "this currency is unknown",
             Self::NotASlug => "this must be lower-case letters, digits, `_` or `-`",
             Self::CardNumber => "the text looks like a card number; the line was not kept",
+            Self::ControlCharacter => {
+                "there are invisible characters in this number: download the file again"
+            }
             Self::RejectedByMapping => "the mapping rejects such lines",
             Self::TransactionRejected => "another line of this transaction was rejected",
             Self::TooManyItems => "the transaction has too many lines",

@@ -82,15 +82,25 @@ pub fn id(field: &str, cell: &str) -> Result<String, Fault> {
     if cell.is_empty() {
         return Err(Fault::new(field, RejectCode::Missing));
     }
-    if cell.chars().count() > ID_CHARS_MAX {
+    if cell.len() > ID_CHARS_MAX && cell.chars().count() > ID_CHARS_MAX {
         return Err(Fault::quoting(field, RejectCode::TooLong, cell));
+    }
+    if cell.chars().any(char::is_control) {
+        return Err(Fault::new(field, RejectCode::ControlCharacter));
     }
     Ok(cell.to_owned())
 }
 
-/// Free text: `None` when empty, cut when long.
+/// Free text: `None` when empty, cut when long, without line ends and other characters that cannot be seen.
 pub fn text(cell: &str) -> Option<String> {
-    (!cell.is_empty()).then(|| cell.chars().take(TEXT_CHARS_MAX).collect())
+    if cell.is_empty() {
+        return None;
+    }
+    if cell.len() <= TEXT_CHARS_MAX && !cell.chars().any(char::is_control) {
+        return Some(cell.to_owned());
+    }
+    let seen = cell.chars().map(|c| if c.is_control() { ' ' } else { c });
+    Some(seen.take(TEXT_CHARS_MAX).collect())
 }
 
 /// True for what Excel makes of a long number: `4.2E+27`.
