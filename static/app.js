@@ -62,6 +62,25 @@
     });
   }
 
+  // Progress as it happens; without a stream the page is loaded again after a while.
+  for (const box of document.querySelectorAll("[data-events]")) {
+    const source = new EventSource(box.dataset.events);
+    const bar = box.querySelector("progress");
+    const said = box.querySelector("[data-said]");
+    source.addEventListener("progress", (event) => {
+      const told = JSON.parse(event.data);
+      if (bar) bar.value = told.ppm;
+      if (said) said.textContent = told.said;
+    });
+    source.addEventListener("end", () => {
+      source.close();
+      location.reload();
+    });
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+    });
+  }
+
   // Menus close when one looks elsewhere.
   addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;

@@ -5,7 +5,7 @@ imports-file = File
 imports-file-hint = CSV, ZIP or GZ as downloaded, up to { $size }. The format is recognised by itself.
 imports-mapping = Mapping file (optional)
 imports-mapping-hint = Only for files that are no bill of a known provider: a TOML file that names the columns.
-imports-button = Import
+imports-button = Check the file
 imports-where = Where do I find the file?
 imports-where-wechat = WeChat Pay: pay.weixin.qq.com, 交易中心 → 交易账单, download the trade bill.
 imports-where-alipay = Alipay: b.alipay.com, 对账中心 → 下载账单, the ZIP with 业务明细.csv.
@@ -82,3 +82,107 @@ imports-reject-rejected_by_mapping = The mapping rejects such lines
 imports-reject-transaction_rejected = Another line of this transaction was rejected
 imports-reject-too_many_items = The transaction has too many lines
 imports-reject-unreadable = The line cannot be read
+
+# Before anything is taken in.
+imports-button-about = Nothing is taken in yet: you first see what was found in the file.
+imports-check = Check before importing
+imports-check-about = This is what was found in the file. Nothing has been taken in so far.
+imports-steps = Steps
+imports-step-choose = Choose a file
+imports-step-check = Check it
+imports-step-import = Import
+imports-unnamed = File without a name
+imports-see = See that import
+imports-refused = This file cannot be imported
+imports-warnings = Look at this first
+imports-right = Is this right?
+imports-nothing-to-do = Nothing can be taken in
+imports-confirm = Yes, import
+imports-discard = Discard the file
+imports-discarded = The file was discarded. Nothing was taken in.
+imports-kept-until = The file is kept until { $when } and then removed; until then anybody who may see this store can confirm it.
+imports-not-kept = The file itself is not kept.
+imports-already-found = This very file was already imported as #{ $id }. Importing it again would change nothing.
+imports-already-running = This very file is being imported at this moment, as #{ $id }.
+imports-known = Of { $all } records { $same } are here already, exactly the same, and { $differing } with other content; of those the later version will count. Nothing is counted twice.
+imports-known-none = None of these records is here yet.
+imports-examining = The file is being read to its end.
+imports-reloads = This page reloads by itself.
+imports-variant = Kind of file
+imports-zone = Times are in
+imports-zone-beijing = Beijing time (UTC+8)
+imports-zone-own = As printed with each row
+imports-accounts = Merchant ids
+imports-columns-unread = Columns that are not read (and not kept)
+imports-lines-accepted-later = Will be taken in
+imports-lines-about-later = Read = will be taken in + rejected + not data (headers, summaries, comments, empty lines).
+imports-witnesses = Only compared, not counted
+imports-witness = compared, not counted
+imports-sums = What would be taken in
+imports-kind = Kind
+imports-currency = Currency
+imports-amount = Amount
+imports-fee = Fee
+imports-net = Net
+imports-summary = The file’s own summary beside our sums
+imports-summary-name = Total in the file
+imports-summary-printed = As printed
+imports-summary-computed = Sum of the rows
+imports-summary-check = Comparison
+imports-summary-same = Match
+imports-summary-differs = Differ
+imports-summary-unknown = Cannot be compared
+imports-first-line = First such line
+imports-sample = { $n ->
+    [one] The first row, as it will be read
+   *[other] The first { $n } rows, as they will be read
+ }
+imports-sample-about = Times are shown in the store’s zone. Shoppers are not shown: they are kept as hashes only.
+imports-time = Time
+imports-status = Status
+imports-method = Method
+imports-id = Number at the provider
+imports-order = Order
+imports-waiting = Waiting for your confirmation
+imports-waiting-about = These files were read but not taken in.
+imports-waiting-since = since { $when }, kept until { $until }
+imports-another-store = another store
+imports-warn-no-trades = The bill has no rows: no trades that day. That is fine; it is noted that the bill has arrived.
+imports-warn-seconds = { $n ->
+    [one] One line has a time without seconds
+   *[other] { $n } lines have times without seconds
+ }: Excel has saved this file. Such lines are rejected. Download the file again and import it without opening it.
+imports-warn-future = { $n ->
+    [one] One line lies
+   *[other] { $n } lines lie
+ } more than 24 hours in the future and will be rejected. Either the zone is wrong or this server’s clock is.
+imports-warn-zone = { $n ->
+    [one] One row lies
+   *[other] { $n } rows lie
+ } { $span } away from payments of the same number that are known already. The zone of the file is probably wrong.
+imports-warn-account = Bills of the merchant id { $account } were imported into { $store } so far, never into this store. Is this the right store?
+imports-warn-mostly-rejected = More lines are rejected than taken in. This is seldom what one wants: look at the reasons below.
+imports-fault-form_unreadable = The form was cut off on its way. Choose the file again.
+imports-fault-file_missing = No file was chosen.
+imports-fault-several_files = Choose one file at a time. None was taken.
+imports-fault-too_large = The file is larger than the limit below. Split it by month or day. Nothing was taken.
+imports-fault-body_too_slow = The file came too slowly and was given up. Try again, or import it on the server with: tillwatch import
+imports-fault-disk_full = The server’s disk is full. Nothing was taken. Whoever runs this server must make room first.
+imports-fault-too_many_waiting = Too many files of this store wait for confirmation. Confirm or discard some of them.
+imports-fault-too_much_waiting = The files of this store that wait for confirmation are too large together. Confirm or discard some of them.
+imports-variant-wechat_pay-all = Trade bill, all trades
+imports-variant-wechat_pay-success = Trade bill, payments only
+imports-variant-wechat_pay-refund = Trade bill, refunds only
+imports-variant-wechat_pay-all__old = Trade bill in the old columns, all trades
+imports-variant-wechat_pay-success__old = Trade bill in the old columns, payments only
+imports-variant-wechat_pay-refund__old = Trade bill in the old columns, refunds only
+ledger-payment = Payment
+ledger-refund = Refund
+ledger-dispute = Dispute
+ledger-fee = Fee
+ledger-payout = Withdrawal
+ledger-transfer = Transfer
+ledger-adjustment = Adjustment
+imports-variant-alipay-trade = Trade bill
+imports-variant-alipay-trade__acquirer = Trade bill of an institution
+job-sweep_uploads = Remove uploads that nobody confirmed

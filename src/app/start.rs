@@ -12,6 +12,7 @@ use crate::intake::{Intake, Pseudonyms};
 use crate::jobs::backup::{Backup, BackupSchedule};
 use crate::jobs::disk::DiskWatch;
 use crate::jobs::retention::Retention;
+use crate::jobs::sweep_uploads::SweepUploads;
 use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub, ready_snapshot};
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX, Seal};
@@ -78,6 +79,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     runner.spawn(Expire::new(lake.clone()));
     runner.spawn(Inspect::new(lake.clone()));
     runner.spawn(Scrub::new(lake.clone()));
+    runner.spawn(SweepUploads::new(folder.path().to_owned()));
     if !config.sabotage.breaks(Promise::ShutInTime) {
         runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
     }

@@ -35,7 +35,7 @@ const BODIES: Room = Room {
 // A sender's share of the queue and of the room for bodies holds a maximal batch.
 const _: () = assert!(api::BATCH_ROWS_MAX <= SHARE_ROWS_MIN && BODY_BYTES_MAX < SHARE_BYTES_MIN);
 /// Under whose name lines are witnesses that restate what trade bills say.
-const ACCOUNT_BILL: &str = "account_bill";
+pub(super) const ACCOUNT_BILL: &str = "account_bill";
 /// Rows that are judged and encoded at once: few enough to stay in the processor's cache.
 const CHUNK_ROWS: usize = 64;
 

@@ -14,6 +14,7 @@ use super::bills::{
     BillContext, Examined, FileHints, HEAD_LINES_MAX, Line, LineCounts, Refusal, RejectedLine, Spool,
     SpoolError, TotalsCheck, encoding_of, read_bill, recognise,
 };
+use super::import_days::ImportDays;
 use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
 use super::{Intake, IntakeError, Pseudonyms};
 use crate::domain::{Instant, LedgerLine, StoreId, Transaction, import_feed};
@@ -30,7 +31,7 @@ pub const REJECTED_KEPT_MAX: usize = 10_000;
 /// Times that a full queue is waited for.
 const QUEUE_TRIES_MAX: u32 = 120;
 /// Characters of a file name that are kept.
-const FILE_NAME_CHARS_MAX: usize = 200;
+pub const FILE_NAME_CHARS_MAX: usize = 200;
 
 /// A file to take in.
 #[derive(Clone, Debug)]
@@ -128,8 +129,7 @@ pub async fn begin_import(
 ) -> Result<Begun, ImportError> {
     let path = request.path.clone();
     let (sha256, size_bytes) = tokio::task::spawn_blocking(move || hash_of(&path)).await??;
-    let mapping_sha256 =
-        request.mapping.as_deref().map_or_else(String::new, |text| hex(&Sha256::digest(text)));
+    let mapping_sha256 = hash_of_mapping(request.mapping.as_deref());
     let draft = ImportDraft {
         store: request.store,
         sha256: sha256.clone(),
@@ -152,6 +152,30 @@ pub async fn begin_import(
     }
     let id = database.begin_import(&draft, request.now).await?;
     Ok(Begun::Started(Box::new(Import { id, request, sha256, _running: running })))
+}
+
+/// The import of this very file with this mapping into this store, whatever became of it.
+///
+/// # Errors
+/// What the database says.
+pub async fn known_import(
+    database: &Database,
+    store: StoreId,
+    sha256: &str,
+    mapping: Option<&str>,
+) -> Result<Option<ImportRecord>, StoreError> {
+    let draft = ImportDraft {
+        store,
+        sha256: sha256.to_owned(),
+        mapping_sha256: hash_of_mapping(mapping),
+        file_name: String::new(),
+        size_bytes: 0,
+    };
+    database.find_import(&draft).await
+}
+
+fn hash_of_mapping(mapping: Option<&str>) -> String {
+    mapping.map_or_else(String::new, |text| hex(&Sha256::digest(text)))
 }
 
 /// True while this process reads the file; an import that says "running" without it was interrupted.
@@ -211,8 +235,8 @@ impl Import {
         let reading =
             Reading { request: self.request.clone(), sha256: self.sha256.clone(), pseudonyms, send };
         let reader = tokio::task::spawn_blocking(move || reading.run());
-        let mut rows = 0;
-        let taken = self.take_in(intake, database, receive, progress, &mut rows).await;
+        let (mut rows, mut days) = (0, ImportDays::default());
+        let taken = self.take_in(intake, database, receive, progress, &mut rows, &mut days).await;
         let (mut findings, outcome) = match reader.await {
             Ok(read) => read,
             Err(died) => {
@@ -233,6 +257,7 @@ impl Import {
         };
         // What was taken in before something failed is there, and counted.
         findings.rows = rows;
+        database.note_import_days(self.id, &days.into_days()).await?;
         database.finish_import(self.id, state, &findings, self.request.now).await?;
         taken?;
         database.import(self.id).await?.ok_or(ImportError::Lost(self.id))
@@ -246,6 +271,7 @@ impl Import {
         mut receive: mpsc::Receiver<Message>,
         progress: impl Fn(Progress) + Send,
         rows: &mut i64,
+        days: &mut ImportDays,
     ) -> Result<(), ImportError> {
         let feed = import_feed(self.id);
         let mut length = 0;
@@ -260,6 +286,9 @@ impl Import {
                     continue;
                 }
                 Message::Lines(lines, position) => {
+                    for line in &lines {
+                        days.add(line);
+                    }
                     (position, patiently(|| intake.accept_ledger_lines(feed, lines.clone())).await?)
                 }
                 Message::Witnesses(lines, position) => {
@@ -467,7 +496,11 @@ fn count(findings: &mut ImportFindings, lines: LineCounts) {
     findings.lines_not_data = number(lines.not_data());
 }
 
-fn hash_of(path: &Path) -> Result<(String, i64), ImportError> {
+/// SHA-256 and size of a file.
+///
+/// # Errors
+/// [`Refusal::Directory`] for a folder; what the disk says.
+pub fn hash_of(path: &Path) -> Result<(String, i64), ImportError> {
     if path.is_dir() {
         return Err(Refusal::Directory.into());
     }

@@ -4,13 +4,16 @@ mod accept;
 pub mod api;
 pub mod bills;
 mod card_number;
+pub mod diagnosis;
 pub mod fetching;
 mod gate;
 pub mod import;
+mod import_days;
 pub mod mapping;
 mod pseudonym;
 mod received;
 mod statements;
+pub mod uploads;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Encoded, Intake, IntakeError};
 pub use bills::{FileHints, Refusal};

@@ -19,6 +19,7 @@ pub mod retention;
 mod rollups;
 mod runner;
 mod scrub;
+pub mod sweep_uploads;
 pub mod wecom;
 mod withdraw;
 

@@ -26,6 +26,7 @@ mod kept;
 mod keys;
 mod manifest;
 mod outbox;
+mod pending_imports;
 mod people;
 mod postgres;
 mod rollups;
@@ -56,6 +57,10 @@ pub use incidents::{Compose, Transition};
 pub use keys::ApiKeyRecord;
 pub use manifest::FoldCommit;
 pub use outbox::{Channel, Delivery, DueNotification, Outgoing};
+pub use pending_imports::{
+    Admitted, ArrivedDay, ImportDay, PENDING_BYTES_PER_STORE_MAX, PENDING_PER_STORE_MAX, PendingDraft,
+    PendingImport,
+};
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
 pub use rollups::KeptLevels;
 pub use schema::Schema;

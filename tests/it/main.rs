@@ -11,6 +11,7 @@ mod engines;
 mod fold_equals_rebuild;
 mod idempotency;
 mod imports;
+mod imports_page;
 mod ingest;
 mod inventory;
 mod layout;

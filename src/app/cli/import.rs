@@ -13,8 +13,8 @@ use crate::intake::FileHints;
 use crate::intake::import::{Begun, ImportRequest, REJECTED_KEPT_MAX, import_file};
 use crate::store::{Database, ImportOutcome, ImportRecord, ImportState, RejectedRow};
 
-use super::import_remote;
 use super::serve::now;
+use super::{import_preview, import_remote};
 
 /// How long the folds are waited for, in steps of a fifth of a second.
 const FOLD_STEPS_MAX: u32 = 600;
@@ -32,6 +32,9 @@ pub(super) struct Options {
     /// The account that the file is of, where it does not say so itself: an account's number, an address on a chain
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
+    /// Say what the file is and what would come of it, and take nothing in
+    #[arg(long)]
+    pub dry_run: bool,
     /// Write the rejected lines with their reasons to this CSV file
     #[arg(long, value_name = "FILE")]
     pub rejected_to: Option<PathBuf>,
@@ -91,6 +94,9 @@ async fn import_here(running: &Running, options: &Options, mapping: Option<Strin
         scratch: state.config.data_dir.clone(),
         now: now(),
     };
+    if options.dry_run {
+        return import_preview::here(running, request).await;
+    }
     let bar = bar();
     let shown = bar.clone();
     let progress = move |progress: crate::intake::import::Progress| {

@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::import::{Options, bar, totals};
+use super::import_preview;
+use crate::intake::diagnosis::Diagnosis;
 
 /// How often is asked how far the import is.
 const ASK_EVERY: Duration = Duration::from_millis(300);
@@ -45,6 +47,13 @@ struct Rows {
     batches_waiting: i64,
 }
 
+/// What stands beside the findings of a file that is only looked at.
+#[derive(Deserialize)]
+struct Shown {
+    already: Option<i64>,
+    file_name: String,
+}
+
 /// A failure as the API tells it.
 #[derive(Deserialize)]
 struct Problem {
@@ -67,6 +76,9 @@ pub(super) async fn run(options: &Options, mapping: Option<&str>) -> anyhow::Res
     };
     let url = format!("{}/api/v1/imports", options.server.trim_end_matches('/'));
     let server = Server { client: reqwest::Client::new(), url, key };
+    if options.dry_run {
+        return server.preview(form_of(options, mapping)?).await;
+    }
     let mut answer = server.send(form_of(options, mapping)?).await?;
     if answer.already && answer.state == "done" {
         println!("This very file was already imported as #{}. Nothing was changed.", answer.id);
@@ -116,13 +128,24 @@ fn form_of(options: &Options, mapping: Option<&str>) -> anyhow::Result<Vec<u8>> 
 }
 
 impl Server<'_> {
-    async fn send(&self, form: Vec<u8>) -> anyhow::Result<Answer> {
-        let request = self
-            .client
-            .post(&self.url)
+    /// Lets the server say what the file is; it takes nothing in.
+    async fn preview(&self, form: Vec<u8>) -> anyhow::Result<()> {
+        let bytes = self.bytes(self.post(&format!("{}?preview=1", self.url), form)).await?;
+        let shown: Shown = serde_json::from_slice(&bytes).context("reading the server's answer")?;
+        // The same text once more: numbers beyond 64 bits do not pass through a flattened field.
+        let found: Diagnosis = serde_json::from_slice(&bytes).context("reading the server's answer")?;
+        import_preview::print(&shown.file_name, shown.already, &found)
+    }
+
+    fn post(&self, url: &str, form: Vec<u8>) -> reqwest::RequestBuilder {
+        self.client
+            .post(url)
             .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
-            .body(form);
-        let bytes = self.bytes(request).await?;
+            .body(form)
+    }
+
+    async fn send(&self, form: Vec<u8>) -> anyhow::Result<Answer> {
+        let bytes = self.bytes(self.post(&self.url, form)).await?;
         serde_json::from_slice(&bytes).context("reading the server's answer")
     }
 

@@ -7,6 +7,7 @@ mod doctor;
 mod erase;
 mod export;
 mod import;
+mod import_preview;
 mod import_remote;
 mod key;
 mod repair;

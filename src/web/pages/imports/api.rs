@@ -1,12 +1,16 @@
+use std::sync::Arc;
+
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::upload::Upload;
-use super::{csv_of, start};
+use super::{csv_of, failed, start, waiting};
 use crate::domain::Store;
-use crate::store::{ImportOutcome, ImportRecord};
+use crate::intake::diagnosis::Diagnosis;
+use crate::intake::import::{ImportRequest, hash_of, known_import};
+use crate::store::{ImportOutcome, ImportRecord, ImportState};
 use crate::web::door::{ApiKey, IngestKey};
 use crate::web::error::WebError;
 use crate::web::state::AppState;
@@ -85,11 +89,30 @@ fn answer(status: StatusCode, record: &ImportRecord, outcome: &ImportOutcome, al
     })
 }
 
+/// What a machine may ask of an upload.
+#[derive(Deserialize)]
+pub struct Asked {
+    /// `1`: say what the file is and what would come of it, and take nothing in.
+    #[serde(default)]
+    preview: String,
+}
+
+/// What is in a file that was shown and not taken in.
+#[derive(Serialize)]
+struct PreviewAnswer<'a> {
+    /// The import that has this very file already.
+    already: Option<i64>,
+    file_name: &'a str,
+    #[serde(flatten)]
+    found: Diagnosis,
+}
+
 /// `POST /api/v1/imports`: a form with `file`, and where wanted `store` and `mapping`. Answers once the file is here;
-/// how it went is asked at `/api/v1/imports/{id}`.
+/// how it went is asked at `/api/v1/imports/{id}`. With `?preview=1` nothing is taken in.
 pub async fn receive(
     key: IngestKey,
     form: Multipart,
+    asked: web::Query<Asked>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, WebError> {
     if key.0.is_test() {
@@ -98,11 +121,26 @@ pub async fn receive(
     let upload = Upload::read(&state, form, None).await?;
     let store = store_of(&key.0, &upload.store)?.id;
     let (request, file) = upload.request(&state, store)?;
+    if asked.preview == "1" {
+        return preview(&state, request).await;
+    }
     let (id, already) = start(&state, request, file).await?;
     let record = state.database.import(id).await?.ok_or(WebError::NotFound)?;
     let outcome = state.database.import_outcome(&record).await?;
     let status = if already { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(answer(status, &record, &outcome, already))
+}
+
+/// Says what the file is; it goes when this has been answered.
+async fn preview(state: &AppState, request: ImportRequest) -> Result<HttpResponse, WebError> {
+    let (path, mapping, store) = (request.path.clone(), request.mapping.clone(), request.store);
+    let file_name = request.file_name.clone();
+    let hashed = tokio::task::spawn_blocking(move || hash_of(&path)).await;
+    let (sha256, _) = hashed.map_err(|died| WebError::Internal(died.into()))?.map_err(failed)?;
+    let known = known_import(&state.database, store, &sha256, mapping.as_deref()).await?;
+    let already = known.filter(|known| known.state == ImportState::Done).map(|known| known.id);
+    let found = waiting::examiner(state).examine(request, Arc::default()).await.map_err(failed)?;
+    Ok(HttpResponse::Ok().json(PreviewAnswer { already, file_name: &file_name, found }))
 }
 
 fn store_of<'a>(key: &'a ApiKey, slug: &str) -> Result<&'a Store, WebError> {

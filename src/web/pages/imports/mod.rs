@@ -1,11 +1,14 @@
 //! Did my file go in right? Upload, result, rejected lines.
 
 mod api;
+mod events;
+mod pending;
 mod upload;
+mod waiting;
 
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono_tz::Tz;
@@ -13,15 +16,17 @@ use serde::Deserialize;
 use tempfile::TempPath;
 
 use crate::domain::Store;
-use crate::intake::import::{Begun, ImportError, ImportRequest, REJECTED_KEPT_MAX, begin_import, is_running};
-use crate::store::{ImportOutcome, ImportRecord, ImportState, RejectedRow};
+use crate::intake::import::{
+    Begun, Import, ImportError, ImportRequest, REJECTED_KEPT_MAX, begin_import, is_running,
+};
+use crate::store::{ImportOutcome, ImportRecord, ImportState, PendingImport, RejectedRow};
 use crate::web::door::Viewer;
 use crate::web::error::WebError;
 use crate::web::page::{Area, Page};
 use crate::web::respond;
 use crate::web::state::AppState;
 use crate::web::texts::Language;
-use upload::{UPLOAD_BYTES_MAX, Upload};
+use upload::{UPLOAD_BYTES_MAX, Upload, UploadError, UploadFault};
 
 /// Imports in the list.
 const LISTED_MAX: i64 = 100;
@@ -35,7 +40,19 @@ struct ImportsPage {
     /// Stores to choose from where the page shows all of them.
     stores: Vec<Store>,
     imports: Vec<Listed>,
+    waiting: Vec<Waiting>,
     size_max: String,
+    /// What was wrong with the upload that this page answers.
+    fault: Option<UploadFault>,
+    /// True when a file was discarded just now.
+    discarded: bool,
+}
+
+/// A file that waits for a yes.
+struct Waiting {
+    pending: PendingImport,
+    store_slug: String,
+    zone: Tz,
 }
 
 /// An import in the list.
@@ -71,7 +88,7 @@ struct Tag {
 
 fn tag_of(state: &AppState, record: &ImportRecord) -> Tag {
     let (class, key) = match record.state {
-        ImportState::Running if is_running(&state.intake, record) => ("", "imports-state-running"),
+        ImportState::Running if is_under_way(state, record) => ("", "imports-state-running"),
         ImportState::Running => ("warn", "imports-state-interrupted"),
         ImportState::Done if record.findings.lines_rejected > 0 => ("warn", "imports-state-partly"),
         ImportState::Done => ("good", "imports-state-done"),
@@ -94,20 +111,61 @@ impl ImportPage {
     fn reason(&self, row: &RejectedRow) -> String {
         reason(&self.page, row)
     }
+
+    fn variant(&self) -> String {
+        variant_words(&self.page, &self.record.findings.provider, &self.record.findings.variant)
+    }
 }
 
 /// Why a line was rejected, in the reader's language.
 fn reason(page: &Page, row: &RejectedRow) -> String {
-    let said = page.language.find(&format!("imports-reject-{}", row.code));
-    let quoted =
-        row.sentence.split_once('“').and_then(|(_, rest)| rest.rsplit_once('”')).map(|(cell, _)| cell);
+    reason_of(page, &row.code, &row.sentence)
+}
+
+/// A reason by its code; what it quotes is taken from the sentence.
+fn reason_of(page: &Page, code: &str, sentence: &str) -> String {
+    let said = page.language.find(&format!("imports-reject-{code}"));
+    let quoted = sentence.split_once('“').and_then(|(_, rest)| rest.rsplit_once('”')).map(|(cell, _)| cell);
     match (said, quoted) {
         (Some(said), Some(cell)) => {
             page.t_with("imports-reason-quoted", &[("reason", said.into()), ("cell", cell.into())])
         }
         (Some(said), None) => said,
-        (None, _) => row.sentence.clone(),
+        (None, _) => sentence.to_owned(),
     }
+}
+
+/// What kind of a provider's files this is, in words; its own word where we have none.
+fn variant_words(page: &Page, provider: &str, variant: &str) -> String {
+    let word: String = variant
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .collect();
+    let key = format!("imports-variant-{provider}-{}", word.trim_matches('_'));
+    page.language.find(&key).unwrap_or_else(|| variant.to_owned())
+}
+
+/// The zone of a file's times, in words.
+fn zone_words(page: &Page, zone: &str) -> String {
+    match zone {
+        "" => page.t("imports-zone-own"),
+        "Asia/Shanghai" => page.t("imports-zone-beijing"),
+        zone => zone.to_owned(),
+    }
+}
+
+/// The sentence in the reader's language.
+fn sentence_of(language: Language, english: &str, chinese: &str) -> String {
+    match language {
+        Language::Chinese => chinese.to_owned(),
+        Language::English => english.to_owned(),
+    }
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    discarded: String,
 }
 
 /// `GET /s/{store}/imports`
@@ -115,43 +173,83 @@ async fn list(
     request: HttpRequest,
     viewer: Viewer,
     slug: web::Path<String>,
+    query: web::Query<ListQuery>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, WebError> {
-    let page = viewer.page(&request, &slug, Area::Imports)?;
-    let stores: Vec<Store> = viewer.stores_of(&slug)?.into_iter().cloned().collect();
-    let mut imports = Vec::new();
-    for store in &stores {
-        for record in state.database.imports(store.id, LISTED_MAX).await? {
-            imports.push(Listed {
-                tag: tag_of(&state, &record),
-                store_slug: store.slug.clone(),
-                store_name: store.name.clone(),
-                zone: store.zone,
-                record,
-            });
-        }
-    }
-    imports.sort_by_key(|listed| std::cmp::Reverse((listed.record.created_at, listed.record.id)));
-    let size_max = format!("{} MiB", UPLOAD_BYTES_MAX >> 20);
-    let body = ImportsPage { page, stores, imports, size_max }.render()?;
+    let discarded = !query.discarded.is_empty();
+    let list = ListPage { viewer: &viewer, slug: &slug, fault: None, discarded };
+    let body = list.read(&request, &state).await?.render()?;
     Ok(respond::html(&request, StatusCode::OK, body))
 }
 
-/// `POST /s/{store}/imports`
+/// What the list is made of.
+struct ListPage<'a> {
+    viewer: &'a Viewer,
+    slug: &'a str,
+    fault: Option<UploadFault>,
+    discarded: bool,
+}
+
+impl ListPage<'_> {
+    async fn read(self, request: &HttpRequest, state: &AppState) -> Result<ImportsPage, WebError> {
+        let page = self.viewer.page(request, self.slug, Area::Imports)?;
+        let stores: Vec<Store> = self.viewer.stores_of(self.slug)?.into_iter().cloned().collect();
+        let (mut imports, mut waiting) = (Vec::new(), Vec::new());
+        for store in &stores {
+            for record in state.database.imports(store.id, LISTED_MAX).await? {
+                imports.push(Listed {
+                    tag: tag_of(state, &record),
+                    store_slug: store.slug.clone(),
+                    store_name: store.name.clone(),
+                    zone: store.zone,
+                    record,
+                });
+            }
+            let pending = state.database.pending_imports(store.id, state.clock.now()).await?;
+            waiting.extend(pending.into_iter().map(|pending| Waiting {
+                pending,
+                store_slug: store.slug.clone(),
+                zone: store.zone,
+            }));
+        }
+        imports.sort_by_key(|listed| std::cmp::Reverse((listed.record.created_at, listed.record.id)));
+        let size_max = format!("{} GiB", UPLOAD_BYTES_MAX >> 30);
+        let (fault, discarded) = (self.fault, self.discarded);
+        Ok(ImportsPage { page, stores, imports, waiting, size_max, fault, discarded })
+    }
+}
+
+/// `POST /s/{store}/imports`: keeps the file and leads to what was found in it. Nothing is taken in.
 async fn receive(
+    request: HttpRequest,
     viewer: Viewer,
     slug: web::Path<String>,
     form: Multipart,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, WebError> {
     viewer.stores_of(&slug)?;
-    let upload = Upload::read(&state, form, Some(&|token| viewer.check_csrf(token))).await?;
-    let chosen = if upload.store.is_empty() { slug.as_str() } else { &upload.store };
+    match take_upload(&viewer, &slug, form, &state).await {
+        Ok((store, pending)) => pending::examined(&state, &store, &pending).await,
+        Err(UploadError::Web(error)) => Err(error),
+        Err(UploadError::Fault(fault)) => {
+            let list = ListPage { viewer: &viewer, slug: &slug, fault: Some(fault), discarded: false };
+            let body = list.read(&request, &state).await?.render()?;
+            Ok(respond::html(&request, fault.status(), body))
+        }
+    }
+}
+
+async fn take_upload(
+    viewer: &Viewer,
+    slug: &str,
+    form: Multipart,
+    state: &AppState,
+) -> Result<(Store, PendingImport), UploadError> {
+    let upload = Upload::read(state, form, Some(&|token| viewer.check_csrf(token))).await?;
+    let chosen = if upload.store.is_empty() { slug } else { &upload.store };
     let store = viewer.store(chosen)?.clone();
-    let (request, file) = upload.request(&state, store.id)?;
-    let (id, already) = start(&state, request, file).await?;
-    let target = format!("/s/{}/imports/{id}{}", store.slug, if already { "?already=1" } else { "" });
-    Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish())
+    let pending = waiting::keep(state, &store, viewer.person.id, upload).await?;
+    Ok((store, pending))
 }
 
 /// Begins an import and lets it run on; gives its number, and whether the file was known before.
@@ -162,7 +260,13 @@ async fn start(state: &AppState, request: ImportRequest, file: TempPath) -> Resu
         Begun::Started(import) => import,
     };
     let id = import.id;
-    let state = state.clone();
+    run_on(state, import, file);
+    Ok((id, false))
+}
+
+/// Lets an import run on by itself; the file lives until it has ended.
+fn run_on(state: &AppState, import: Box<Import>, file: TempPath) {
+    let (id, state) = (import.id, state.clone());
     actix_web::rt::spawn(async move {
         let pseudonyms = std::sync::Arc::clone(&state.pseudonyms);
         let outcome = import.run(&state.intake, &state.database, pseudonyms, |_| ()).await;
@@ -171,7 +275,11 @@ async fn start(state: &AppState, request: ImportRequest, file: TempPath) -> Resu
         }
         drop(file);
     });
-    Ok((id, false))
+}
+
+/// True while this process reads the file.
+fn is_under_way(state: &AppState, record: &ImportRecord) -> bool {
+    is_running(&state.intake, record)
 }
 
 fn failed(error: ImportError) -> WebError {
@@ -213,10 +321,7 @@ async fn show(
     let page = viewer.page(&request, &slug, Area::Imports)?;
     let outcome = state.database.import_outcome(&record).await?;
     let rejected = state.database.rejected_rows(id, REJECTED_SHOWN_MAX).await?;
-    let sentence = match page.language {
-        Language::Chinese => record.findings.sentence_zh.clone(),
-        Language::English => record.findings.sentence_en.clone(),
-    };
+    let sentence = sentence_of(page.language, &record.findings.sentence_en, &record.findings.sentence_zh);
     let period = record.findings.days.map(|(first, last)| page.days(first, last)).unwrap_or_default();
     let tag = tag_of(&state, &record);
     let runs = record.state == ImportState::Running && tag.class.is_empty();
@@ -274,9 +379,11 @@ fn plain(cell: &str) -> String {
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
+        .configure(pending::routes)
+        .configure(events::routes)
         .service(web::resource("/s/{store}/imports").get(list).post(receive))
-        .service(web::resource("/s/{store}/imports/{id}/rejected.csv").get(rejected))
-        .service(web::resource("/s/{store}/imports/{id}").get(show))
+        .service(web::resource("/s/{store}/imports/{id:[0-9]+}/rejected.csv").get(rejected))
+        .service(web::resource("/s/{store}/imports/{id:[0-9]+}").get(show))
         .service(web::resource("/api/v1/imports").post(api::receive))
         .service(web::resource("/api/v1/imports/{id}/rejected.csv").get(api::rejected))
         .service(web::resource("/api/v1/imports/{id}").get(api::show));

@@ -1,0 +1,1 @@
+delete from import_day where import_id = $1

@@ -1,0 +1,1 @@
+delete from pending_import where id = $1

@@ -1,0 +1,5 @@
+select
+    id, store_id, person_id, file_name, place, size_bytes, sha256, mapping, account, diagnosis,
+    created_at_ms, expires_at_ms
+from pending_import
+where id = $1 and expires_at_ms > $2
