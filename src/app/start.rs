@@ -1,5 +1,6 @@
 //! Puts the rooms together and takes them apart again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use anyhow::Context;
 use tokio::task::JoinHandle;
 
 use crate::analytics::SnapshotCell;
-use crate::domain::{Clock, Promise, SteadyClock};
+use crate::domain::{Clock, Instant, Promise, SteadyClock};
+use crate::intake::webhooks::WebhookDesk;
 use crate::intake::{Intake, Pseudonyms};
 use crate::jobs::backup::{Backup, BackupSchedule};
 use crate::jobs::disk::DiskWatch;
@@ -84,27 +86,42 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
     }
 
-    let web = WebConfig {
-        started_at: clock.now(),
-        data_dir: folder.path().to_owned(),
-        metrics_token: config.metrics_token.clone(),
-        public_origin: config.public_origin.clone(),
-        allow_local_robot: config.allow_local_robot,
-        trusted_proxies: config.trusted_proxies.clone(),
-    };
+    let web = web_config(config, folder.path(), clock.now());
+    let pseudonyms = Arc::new(pseudonyms_with(&secret));
+    let seal = Seal::new(derived(&secret, "tillwatch 2026-11 sealed secrets"));
+    let webhooks = Arc::new(WebhookDesk::new(
+        database.clone(),
+        Arc::clone(&intake),
+        seal.clone(),
+        Arc::clone(&pseudonyms),
+        Arc::clone(&metrics),
+        Arc::clone(&clock),
+    ));
     let state = AppState {
         database,
         snapshots,
         lake: Arc::new(lake),
         intake,
-        pseudonyms: Arc::new(pseudonyms_with(&secret)),
-        seal: Seal::new(derived(&secret, "tillwatch 2026-11 sealed secrets")),
+        pseudonyms,
+        seal,
+        webhooks,
         clock,
         metrics,
         config: Arc::new(web),
         door: Arc::new(Door::new(door_keys(&secret))),
     };
     Ok(Running { state, runner: Some(runner), writer, _folder: folder })
+}
+
+fn web_config(config: &Config, data_dir: &Path, started_at: Instant) -> WebConfig {
+    WebConfig {
+        started_at,
+        data_dir: data_dir.to_owned(),
+        metrics_token: config.metrics_token.clone(),
+        public_origin: config.public_origin.clone(),
+        allow_local_robot: config.allow_local_robot,
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
 }
 
 /// The keys of the door, derived from the installation's secret.

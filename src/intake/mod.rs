@@ -14,6 +14,7 @@ mod pseudonym;
 mod received;
 mod statements;
 pub mod uploads;
+pub mod webhooks;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Encoded, Intake, IntakeError};
 pub use bills::{FileHints, Refusal};

@@ -76,6 +76,7 @@ pub async fn erase(
     let mut erased = erase_from_files(database, lake, &persons, now).await?;
     let batches = erase_from_inbox(database, &persons).await?;
     (erased.rows, erased.batches) = (erased.rows + batches.rows, batches.batches);
+    erase_from_webhooks(database, &persons, now).await?;
     remove_old_files(database, lake).await?;
     database.scrub_free_pages().await.context("writing the database anew")?;
     database.end_erasures(&persons, now).await.context("noting that it is done")?;
@@ -166,6 +167,23 @@ async fn erase_from_inbox(database: &Database, persons: &BTreeSet<String>) -> an
         }
     }
     Ok(erased)
+}
+
+/// Facts of notices point to their shopper by the same pseudonym; whose the sealed notices are that could not be read,
+/// nobody can say, so all of them go.
+async fn erase_from_webhooks(
+    database: &Database,
+    persons: &BTreeSet<String>,
+    now: Instant,
+) -> anyhow::Result<()> {
+    for customer in database.webhook_fact_customers().await.context("listing the facts of notices")? {
+        if persons.contains(&person_hash(&customer)) {
+            database.erase_from_webhook_facts(&customer).await.context("a fact of a notice")?;
+        }
+    }
+    let all = now + chrono::TimeDelta::days(1);
+    database.expire_webhook_notes(Instant::UNIX_EPOCH, all).await.context("notices that were not read")?;
+    Ok(())
 }
 
 /// Files that were retired, or intended and never made live, are removed at once: no server runs that could still read them.

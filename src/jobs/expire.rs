@@ -17,6 +17,13 @@ const ANSWERS_KEEP: TimeDelta = TimeDelta::hours(24);
 /// Kept answers of one run: they are small.
 const ANSWERS_MAX: i64 = 5_000;
 
+/// How long it is counted what could not be proved; the page shows a day.
+const WEBHOOK_COUNTS_KEEP: TimeDelta = TimeDelta::hours(48);
+/// How long a notice is kept, sealed, that could not be read.
+const WEBHOOK_REJECTED_KEEP: TimeDelta = TimeDelta::days(30);
+/// How long it is kept what notices said: no provider speaks of a payment longer.
+const WEBHOOK_FACTS_KEEP: TimeDelta = TimeDelta::days(400);
+
 /// Deletes folded batches and files that nobody needs any more.
 pub struct Expire {
     lake: Lake,
@@ -43,6 +50,7 @@ impl Job for Expire {
             context.database.expire_batches(now - INBOX_KEEP, BATCHES_MAX).await.context("old batches")?;
         let answers =
             context.database.expire_answers(now - ANSWERS_KEEP, ANSWERS_MAX).await.context("old answers")?;
+        expire_webhooks(context).await?;
         let world = Installed::new(context.clone(), self.lake.clone(), Shared::default());
         let files = sweep(&world).await?;
         let more = batches == u64::try_from(BATCHES_MAX)?
@@ -50,4 +58,12 @@ impl Job for Expire {
             || files == u64::try_from(SWEEP_MAX)?;
         Ok(JobReport { done: batches + answers + files, more })
     }
+}
+
+async fn expire_webhooks(context: &JobContext) -> anyhow::Result<()> {
+    let (database, now) = (&context.database, context.clock.now());
+    let notes = database.expire_webhook_notes(now - WEBHOOK_COUNTS_KEEP, now - WEBHOOK_REJECTED_KEEP);
+    notes.await.context("old counts of notices")?;
+    database.expire_webhook_facts(now - WEBHOOK_FACTS_KEEP).await.context("old facts of notices")?;
+    Ok(())
 }

@@ -12,6 +12,7 @@ mod address;
 mod backups;
 mod connection;
 mod contracts;
+mod endpoints;
 #[cfg(test)]
 #[path = "../../tests/it/engines.rs"]
 #[allow(dead_code, reason = "shared with the integration tests")]
@@ -43,12 +44,14 @@ mod tasks;
 mod testing;
 mod upkeep;
 mod versions;
+mod webhook_facts;
 mod withdrawals;
 mod writer;
 
 pub use address::DatabaseAddress;
 pub use connection::{Database, Durability, WriteTransaction};
 pub use contracts::ContractEntry;
+pub use endpoints::{EndpointRecord, REJECTED_PER_ENDPOINT_MAX, RejectedNotice, SecretRecord};
 pub use error::StoreError;
 pub use idempotency::{Claim, Claims, GivenAnswer, Hash, KeptAnswer};
 pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState, RejectedRow};
@@ -70,6 +73,7 @@ pub use shares::{Load, Room, Share, Shares};
 pub use shops::{Organisation, StoreChange, StoreDraft};
 pub use tasks::TaskRun;
 pub use upkeep::{CareAction, CareEntry, ShownCareEntry, Upkeep};
+pub use webhook_facts::{FactScope, KeptFact};
 pub use withdrawals::{OpenWithdrawal, Withdrawal};
 pub use writer::{
     InboxWriter, Parcel, QUEUE_BYTES_MAX, QUEUE_ROWS_MAX, Refused, SHARE_BYTES_MIN, SHARE_ROWS_MIN,

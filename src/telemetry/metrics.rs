@@ -49,6 +49,9 @@ pub struct Metrics {
     pub(super) ingest_last_received_timestamp_seconds: Guarded<GaugeVec>,
     /// Series of providers and kinds that were counted before.
     pub(super) ingest_series: RwLock<HashMap<(Word, &'static str), Arc<IngestSeries>>>,
+    pub(super) webhook_notices_total: Guarded<IntCounterVec>,
+    pub(super) webhook_refused_total: Guarded<IntCounterVec>,
+    pub(super) webhook_unread_fields_total: Guarded<IntCounterVec>,
     pub(super) ingest_queue_events: IntGauge,
     pub(super) ingest_queue_capacity_events: IntGauge,
 
@@ -146,6 +149,24 @@ impl Metrics {
                 "When a record last came in, Unix time.",
                 &["provider"],
                 1,
+            )?,
+            webhook_notices_total: define.counters(
+                "webhook_notices_total",
+                "What providers' notices said, by what became of it; a batch holds several.",
+                &["provider", "result"],
+                0,
+            )?,
+            webhook_refused_total: define.counters(
+                "webhook_refused_total",
+                "Notices that could not be proved, by reason. Nothing of them is kept.",
+                &["provider", "reason"],
+                0,
+            )?,
+            webhook_unread_fields_total: define.counters(
+                "webhook_unread_fields_total",
+                "Fields of proved notices that nothing is made of.",
+                &["provider"],
+                0,
             )?,
             ingest_queue_events: define
                 .gauge("ingest_queue_events", "Records accepted by a request and not committed yet.")?,

@@ -18,4 +18,6 @@ mod recording;
 pub use arrivals::{Arrival, Arrivals};
 pub use logging::{LogFormat, LoggingError, start_logging};
 pub use metrics::{CONTENT_TYPE, Metrics, MetricsError};
-pub use recording::{AlertCount, FoldResult, IngestResult, Outcome, RequestInFlight, RunResult};
+pub use recording::{
+    AlertCount, FoldResult, IngestResult, NoticeResult, Outcome, RequestInFlight, RunResult,
+};

@@ -34,6 +34,15 @@ label_values! {
     IngestResult { Accepted = "accepted", Rejected = "rejected", Late = "late" }
 }
 label_values! {
+    /// What became of one thing that a notice says.
+    NoticeResult {
+        Taken = "taken",
+        PassedOver = "passed_over",
+        Unreadable = "unreadable",
+        NoEndpoint = "no_endpoint",
+    }
+}
+label_values! {
     /// What a folded row was.
     FoldResult { New = "new", Replaced = "replaced", Unchanged = "unchanged" }
 }
@@ -102,6 +111,25 @@ impl Metrics {
         for result in IngestResult::ALL {
             self.ingest_events_total.with(&[provider, kind, result.as_str()]);
         }
+    }
+}
+
+/// Webhooks. Providers are those of `intake::webhooks`, reasons too: both are closed sets.
+impl Metrics {
+    /// So many things that notices say met this end.
+    pub fn webhook_notices(&self, provider: Option<&'static str>, result: NoticeResult, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.webhook_notices_total.with(&[provider.unwrap_or(NOT_GIVEN), result.as_str()]).inc_by(count);
+    }
+
+    /// A notice that could not be proved.
+    pub fn webhook_refused(&self, provider: &'static str, reason: &'static str) {
+        self.webhook_refused_total.with(&[provider, reason]).inc();
+    }
+
+    /// Fields that nobody asked for.
+    pub fn webhook_unread_fields(&self, provider: &'static str, count: usize) {
+        self.webhook_unread_fields_total.with(&[provider]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 }
 

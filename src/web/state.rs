@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::door::Door;
 use crate::analytics::SnapshotCell;
 use crate::domain::{Clock, Instant};
+use crate::intake::webhooks::WebhookDesk;
 use crate::intake::{Intake, Pseudonyms};
 use crate::lake::Lake;
 use crate::store::{Database, Seal};
@@ -19,6 +20,8 @@ pub struct AppState {
     pub intake: Arc<Intake>,
     /// Turns references to people into keyed hashes.
     pub pseudonyms: Arc<Pseudonyms>,
+    /// Takes providers' notices in.
+    pub webhooks: Arc<WebhookDesk>,
     /// Opens the secrets of others that we keep.
     pub seal: Seal,
     pub clock: Arc<dyn Clock>,

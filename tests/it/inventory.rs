@@ -13,7 +13,7 @@ use crate::app;
 use crate::service::TestService;
 
 /// `METHOD PATTERN ACCESS`: `public` answers anybody, `session` a person who is signed in, `key` an API key,
-/// `own` guards itself (said in the comment above the line).
+/// `signed` a provider's signature, `own` guards itself (said in the comment above the line).
 const INVENTORY: &str = include_str!("routes.txt");
 
 struct Route {
@@ -124,7 +124,7 @@ async fn nothing_is_shown_or_changed_without_a_session_or_a_key() {
             answer.headers().get("location").map_or("", |value| value.to_str().unwrap()).to_owned();
         let is_right = match route.access {
             "session" => status == 401 || (status == 303 && location.starts_with("/login")),
-            "key" => status == 401,
+            "key" | "signed" => status == 401,
             "public" => status != 401 && !location.starts_with("/login"),
             "own" => true,
             other => panic!("unknown access {other}"),

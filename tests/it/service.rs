@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tillwatch::analytics::SnapshotCell;
 use tillwatch::domain::{Clock, Currency, FixedClock, OrganisationId, Role, StoreSet, instant_from_ms};
+use tillwatch::intake::webhooks::WebhookDesk;
 use tillwatch::intake::{Intake, Pseudonyms};
 use tillwatch::lake::Lake;
 use tillwatch::store::{Database, DatabaseAddress, FirstSetup, InboxWriter, PersonDraft, Seal, StoreDraft};
@@ -47,11 +48,24 @@ impl TestService {
         };
         change(&mut config);
         let metrics = Arc::new(Metrics::new().unwrap());
+        let intake =
+            Arc::new(Intake::new(database.clone(), writer, Arc::clone(&shown), Arc::clone(&metrics)));
+        let pseudonyms = Arc::new(Pseudonyms::new([3; 32]));
+        let seal = Seal::new([4; 32]);
+        let webhooks = WebhookDesk::new(
+            database.clone(),
+            Arc::clone(&intake),
+            seal.clone(),
+            Arc::clone(&pseudonyms),
+            Arc::clone(&metrics),
+            Arc::clone(&shown),
+        );
         let state = AppState {
-            intake: Arc::new(Intake::new(database.clone(), writer, Arc::clone(&shown), Arc::clone(&metrics))),
+            intake,
+            webhooks: Arc::new(webhooks),
             lake: Arc::new(Lake::open(&folder.path().join("lake")).unwrap()),
-            pseudonyms: Arc::new(Pseudonyms::new([3; 32])),
-            seal: Seal::new([4; 32]),
+            pseudonyms,
+            seal,
             snapshots: Arc::new(SnapshotCell::default()),
             metrics,
             config: Arc::new(config),

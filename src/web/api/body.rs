@@ -79,6 +79,39 @@ pub(super) async fn read(
     Ok(Body { bytes, format, _room: room })
 }
 
+/// A body to the byte, as signatures want it, and the room it takes until it is dropped.
+pub(super) struct PlainBody {
+    pub bytes: Vec<u8>,
+    _room: Share,
+}
+
+/// Reads a body of any type as it comes, within the same limits; at most `bytes_max`.
+///
+/// # Errors
+/// As [`read`]; 415 for one that is compressed.
+pub(super) async fn read_plain(
+    request: &HttpRequest,
+    payload: web::Payload,
+    intake: &Intake,
+    sender: Word,
+    bytes_max: usize,
+) -> Result<PlainBody, WebError> {
+    let set = request.app_data::<web::Data<BodyLimits>>().map_or_else(BodyLimits::default, |set| ***set);
+    let limits = BodyLimits { bytes_max: set.bytes_max.min(bytes_max), ..set };
+    if encoding_of(request.headers())?.is_some() {
+        let detail = "a notice is sent as it was signed, not compressed";
+        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail));
+    }
+    let told = told_length(request.headers());
+    if told.is_some_and(|bytes| bytes > limits.bytes_max) {
+        return Err(WebError::TooLarge);
+    }
+    let mut room = intake.body_room(sender, told.unwrap_or(0)).ok_or_else(no_room)?;
+    let mut sink = Sink::new(None, told.unwrap_or(0), limits.bytes_max)?;
+    receive(payload, &limits, told, &mut sink, &mut room, || intake.has_room(sender, 1)).await?;
+    Ok(PlainBody { bytes: sink.finish()?, _room: room })
+}
+
 /// Waits for piece after piece.
 async fn receive(
     mut payload: web::Payload,

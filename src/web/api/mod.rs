@@ -1,7 +1,8 @@
-//! The HTTP API's way in: `POST /api/v1/transactions`, `…/checkout-events`, `…/ledger-lines`.
+//! The HTTP API's way in: `POST /api/v1/transactions`, `…/checkout-events`, `…/ledger-lines`; and providers' notices.
 
 mod answer;
 mod body;
+mod hooks;
 mod idempotency;
 mod receive;
 
@@ -21,6 +22,16 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/api/v1/checkout-events")
                 .route(post().to(receive::checkout_events))
+                .default_service(to(receive::wrong_method)),
+        )
+        .service(
+            resource("/hooks/{provider}/{endpoint}")
+                .route(post().to(hooks::direct))
+                .default_service(to(receive::wrong_method)),
+        )
+        .service(
+            resource("/hooks/{provider}/{endpoint}/forwarded")
+                .route(post().to(hooks::forwarded))
                 .default_service(to(receive::wrong_method)),
         )
         .service(

@@ -1,0 +1,1 @@
+update webhook_fact set customer = null where customer = $1

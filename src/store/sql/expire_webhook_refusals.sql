@@ -1,0 +1,1 @@
+delete from webhook_refusal where hour_ms < $1

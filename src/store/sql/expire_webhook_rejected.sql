@@ -1,0 +1,1 @@
+delete from webhook_rejected where received_at_ms < $1

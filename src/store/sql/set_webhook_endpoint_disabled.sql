@@ -1,0 +1,1 @@
+update webhook_endpoint set disabled_at_ms = $2 where id = $1
