@@ -6,6 +6,7 @@ pub mod bills;
 mod card_number;
 pub mod diagnosis;
 pub mod fetching;
+pub mod funnel;
 mod gate;
 pub mod import;
 mod import_days;

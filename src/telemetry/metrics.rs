@@ -52,6 +52,7 @@ pub struct Metrics {
     pub(super) webhook_notices_total: Guarded<IntCounterVec>,
     pub(super) webhook_refused_total: Guarded<IntCounterVec>,
     pub(super) webhook_unread_fields_total: Guarded<IntCounterVec>,
+    pub(super) beacon_events_total: Guarded<IntCounterVec>,
     pub(super) ingest_queue_events: IntGauge,
     pub(super) ingest_queue_capacity_events: IntGauge,
 
@@ -127,7 +128,7 @@ impl Metrics {
 
             ingest_events_total: define.counters(
                 "ingest_events_total",
-                "Records received, by what became of them; late ones are more than a day old and accepted.",
+                "Records received, by what became of them; late ones are more than a day old and accepted, ignored ones are of another kind than this server keeps.",
                 &["provider", "kind", "result"],
                 1,
             )?,
@@ -166,6 +167,12 @@ impl Metrics {
                 "webhook_unread_fields_total",
                 "Fields of proved notices that nothing is made of.",
                 &["provider"],
+                0,
+            )?,
+            beacon_events_total: define.counters(
+                "beacon_events_total",
+                "Events that shoppers' browsers sent, by what became of them; a request that is refused whole is one.",
+                &["result"],
                 0,
             )?,
             ingest_queue_events: define

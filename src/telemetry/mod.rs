@@ -19,5 +19,5 @@ pub use arrivals::{Arrival, Arrivals};
 pub use logging::{LogFormat, LoggingError, start_logging};
 pub use metrics::{CONTENT_TYPE, Metrics, MetricsError};
 pub use recording::{
-    AlertCount, FoldResult, IngestResult, NoticeResult, Outcome, RequestInFlight, RunResult,
+    AlertCount, BeaconResult, FoldResult, IngestResult, NoticeResult, Outcome, RequestInFlight, RunResult,
 };

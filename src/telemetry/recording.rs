@@ -31,7 +31,21 @@ macro_rules! label_values {
 
 label_values! {
     /// What became of a received record.
-    IngestResult { Accepted = "accepted", Rejected = "rejected", Late = "late" }
+    IngestResult { Accepted = "accepted", Rejected = "rejected", Late = "late", Ignored = "ignored" }
+}
+label_values! {
+    /// What became of what a shopper's browser sent.
+    BeaconResult {
+        Accepted = "accepted",
+        UnknownSite = "unknown_site",
+        Origin = "origin",
+        TooMany = "too_many",
+        Robot = "robot",
+        Malformed = "malformed",
+        Clock = "clock",
+        CardNumber = "card_number",
+        NotCommitted = "not_committed",
+    }
 }
 label_values! {
     /// What became of one thing that a notice says.
@@ -94,6 +108,11 @@ impl Metrics {
     pub fn records_received(&self, provider: Option<Word>, kind: &str, result: IngestResult, rows: u64) {
         self.know_provider(provider_label(provider), kind);
         self.ingest_events_total.with(&[provider_label(provider), kind, result.as_str()]).inc_by(rows);
+    }
+
+    /// Events that shoppers' browsers sent and what became of them.
+    pub fn beacon_events(&self, result: BeaconResult, events: u64) {
+        self.beacon_events_total.with(&[result.as_str()]).inc_by(events);
     }
 
     /// What waits in the intake queue now.
@@ -348,6 +367,9 @@ impl Metrics {
             for result in FoldResult::ALL {
                 self.fold_rows_total.with(&[stream.as_str(), result.as_str()]);
             }
+        }
+        for result in BeaconResult::ALL {
+            self.beacon_events_total.with(&[result.as_str()]);
         }
         self.set_database_connections(0, 0, 0);
     }

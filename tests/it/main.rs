@@ -4,11 +4,15 @@
 mod alerts_page;
 mod api;
 mod backups;
+mod beacon_browser;
+mod beacon_page;
+mod collect;
 mod curl_examples;
 mod doctor;
 mod door;
 mod engines;
 mod fold_equals_rebuild;
+mod funnel;
 mod idempotency;
 mod imports;
 mod imports_page;

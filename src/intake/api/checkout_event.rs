@@ -59,6 +59,14 @@ impl<'de, T: From<Cow<'de, str>>> Row<'de> for CheckoutEvent<T> {
     }
 }
 
+/// Judges an event that came in another shape.
+pub(in crate::intake) fn judge_wire(
+    wire: WireCheckoutEvent<'_>,
+    judge: &Judge<'_>,
+) -> Result<CheckoutEvent, Fault> {
+    Row::judge(wire, judge)
+}
+
 fn methods(offered: Option<Vec<Text<'_>>>, judge: &Judge<'_>) -> Result<Vec<Word>, Fault> {
     let offered = offered.unwrap_or_default();
     if offered.len() > METHODS_OFFERED_MAX {

@@ -206,7 +206,7 @@ pub(super) fn day(
 }
 
 /// Reads RFC 3339 and cuts it to milliseconds, which is what is kept.
-pub(super) fn read_instant(text: &str) -> Option<Instant> {
+pub(in crate::intake) fn read_instant(text: &str) -> Option<Instant> {
     if let Some(at) = read_usual(text.as_bytes()) {
         return Some(at);
     }

@@ -20,7 +20,7 @@ object! {
     }
 }
 
-pub(super) type WireItems<'a> = Objects<WireItem<'a>, ITEMS_MAX>;
+pub(in crate::intake) type WireItems<'a> = Objects<WireItem<'a>, ITEMS_MAX>;
 
 /// The lines of a basket in this currency.
 pub(super) fn items<'a, T: From<Cow<'a, str>>>(

@@ -14,6 +14,12 @@ mod tests;
 mod transaction;
 mod wire;
 
+pub(super) use checkout_event::{WireCheckoutEvent, judge_wire};
+pub(super) use fields::read_instant;
+pub(super) use items::WireItem;
+pub(super) use row_error::Fault;
+pub(super) use wire::{Objects, Pairs, Text};
+
 pub use inflate::{Encoding, InflateError, Inflater};
 pub use judge::{ApiRecord, Judge};
 pub use row_error::{Code, RowError};
@@ -53,7 +59,7 @@ pub const FUTURE_HOURS_MAX: i64 = 24;
 /// Earliest year of a moment: before it, a sender mistook seconds for milliseconds.
 pub const YEAR_MIN: i32 = 2000;
 /// Characters of a customer reference before it is hashed.
-const REFERENCE_CHARS_MAX: usize = 512;
+pub(super) const REFERENCE_CHARS_MAX: usize = 512;
 /// The merchant account of rows that name none.
 const DEFAULT_ACCOUNT: &str = "default";
 

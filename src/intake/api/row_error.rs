@@ -66,14 +66,14 @@ impl Serialize for Code {
 
 /// What is wrong with a row: the field, never its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) field: Cow<'static, str>,
-    pub(super) code: Code,
-    pub(super) message: Cow<'static, str>,
+pub(in crate::intake) struct Fault {
+    pub(in crate::intake) field: Cow<'static, str>,
+    pub(in crate::intake) code: Code,
+    pub(in crate::intake) message: Cow<'static, str>,
 }
 
 impl Fault {
-    pub(super) fn new(
+    pub(in crate::intake) fn new(
         field: impl Into<Cow<'static, str>>,
         code: Code,
         message: impl Into<Cow<'static, str>>,
@@ -91,7 +91,7 @@ impl Fault {
         Self { field: Cow::Owned(format!("{object}.{}", self.field)), ..self }
     }
 
-    pub(super) fn at(self, index: usize) -> RowError {
+    pub(in crate::intake) fn at(self, index: usize) -> RowError {
         RowError { index, field: self.field, code: self.code, message: self.message }
     }
 }

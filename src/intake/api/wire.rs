@@ -88,7 +88,7 @@ macro_rules! object {
     ($(#[$doc:meta])* $name:ident<$life:lifetime> { $($field:ident: $kind:ty),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Default)]
-        pub(super) struct $name<$life> { $(pub(super) $field: Option<$kind>),+ }
+        pub(in crate::intake) struct $name<$life> { $(pub(in crate::intake) $field: Option<$kind>),+ }
 
         impl<$life> $crate::intake::api::wire::Object<$life> for $name<$life> {
             #[inline]
@@ -220,7 +220,7 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for OptionSeed<S> {
 }
 
 /// A list of objects of at most `MAX`.
-pub(super) struct Objects<T, const MAX: usize>(pub(super) Vec<T>);
+pub(in crate::intake) struct Objects<T, const MAX: usize>(pub(in crate::intake) Vec<T>);
 
 impl<'de, T: Object<'de>, const MAX: usize> Field<'de> for Objects<T, MAX> {
     const EXPECTED: &'static str = "a list of JSON objects";
@@ -275,7 +275,7 @@ impl<'de, T: Object<'de>, const MAX: usize> Visitor<'de> for ObjectsSeed<'_, T, 
 
 /// A string, borrowed from the body where it has no escapes.
 #[derive(Clone, Debug)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+pub(in crate::intake) struct Text<'a>(pub(in crate::intake) Cow<'a, str>);
 
 impl<'de> de::Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -297,7 +297,7 @@ impl<'de> de::Deserialize<'de> for Text<'de> {
 }
 
 /// Pairs of strings, at most one more than may be there.
-pub(super) struct Pairs<'a, const MAX: usize>(pub(super) Vec<(Text<'a>, Text<'a>)>);
+pub(in crate::intake) struct Pairs<'a, const MAX: usize>(pub(in crate::intake) Vec<(Text<'a>, Text<'a>)>);
 
 impl<'de, const MAX: usize> de::Deserialize<'de> for Pairs<'de, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -11,6 +11,9 @@ use crate::web::RequestId;
 struct Verdict<'a> {
     accepted: usize,
     rejected: usize,
+    /// Events that are no step of checkout; told where there may be such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<usize>,
     /// The refused rows.
     rows: &'a [RowError],
 }
@@ -34,7 +37,13 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What is answered when rows were accepted.
 pub(super) fn verdict(accepted: usize, errors: &[RowError]) -> Vec<u8> {
-    let verdict = Verdict { accepted, rejected: errors.len(), rows: errors };
+    let verdict = Verdict { accepted, rejected: errors.len(), ignored: None, rows: errors };
+    serde_json::to_vec(&verdict).unwrap_or_default()
+}
+
+/// The same where some were passed over.
+pub(super) fn verdict_with(accepted: usize, ignored: usize, errors: &[RowError]) -> Vec<u8> {
+    let verdict = Verdict { accepted, rejected: errors.len(), ignored: Some(ignored), rows: errors };
     serde_json::to_vec(&verdict).unwrap_or_default()
 }
 
@@ -52,7 +61,7 @@ pub(super) fn replayed(verdict: Vec<u8>) -> HttpResponse {
 
 /// 422: every row was refused.
 pub(super) fn all_refused(request: &HttpRequest, errors: &[RowError]) -> HttpResponse {
-    let verdict = Verdict { accepted: 0, rejected: errors.len(), rows: errors };
+    let verdict = Verdict { accepted: 0, rejected: errors.len(), ignored: None, rows: errors };
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let problem = Problem {
         r#type: "urn:tillwatch:problem:no_row_accepted",

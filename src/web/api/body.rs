@@ -61,8 +61,22 @@ pub(super) async fn read(
     intake: &Intake,
     sender: Word,
 ) -> Result<Body, WebError> {
+    read_as(request, payload, intake, sender, &[]).await
+}
+
+/// The same where `json` are more names of types that are JSON.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_as(
+    request: &HttpRequest,
+    payload: web::Payload,
+    intake: &Intake,
+    sender: Word,
+    json: &[&str],
+) -> Result<Body, WebError> {
     let limits = request.app_data::<web::Data<BodyLimits>>().map_or_else(BodyLimits::default, |set| ***set);
-    let format = format_of(request.headers())?;
+    let format = format_of(request.headers(), json)?;
     let encoding = encoding_of(request.headers())?;
     let told = told_length(request.headers());
     if told.is_some_and(|bytes| bytes > limits.bytes_max) {
@@ -174,7 +188,7 @@ fn told_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn format_of(headers: &HeaderMap) -> Result<BodyFormat, WebError> {
+fn format_of(headers: &HeaderMap, json: &[&str]) -> Result<BodyFormat, WebError> {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
     let essence = parts.next().unwrap_or_default();
@@ -185,6 +199,7 @@ fn format_of(headers: &HeaderMap) -> Result<BodyFormat, WebError> {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
             Some(BodyFormat::Lines)
         }
+        other if json.contains(&other) => Some(BodyFormat::Json),
         _ => None,
     };
     let unsupported =
@@ -286,12 +301,14 @@ mod tests {
 
     #[test]
     fn types_and_encodings_are_told_apart() {
-        let format = |value| format_of(&headers(&[(CONTENT_TYPE, value)])).ok();
+        let format =
+            |value| format_of(&headers(&[(CONTENT_TYPE, value)]), &["application/cloudevents+json"]).ok();
         assert_eq!(format("application/json"), Some(BodyFormat::Json));
         assert_eq!(format("Application/JSON; charset=UTF-8"), Some(BodyFormat::Json));
         assert_eq!(format("application/x-ndjson"), Some(BodyFormat::Lines));
         assert_eq!(format("application/json; charset=gbk"), None);
         assert_eq!(format("text/plain"), None);
+        assert_eq!(format("application/cloudevents+json; charset=utf-8"), Some(BodyFormat::Json));
         let encoding = |values: &[&'static str]| {
             let pairs: Vec<_> = values.iter().map(|value| (CONTENT_ENCODING, *value)).collect();
             encoding_of(&headers(&pairs)).ok()

@@ -1,7 +1,10 @@
-//! The HTTP API's way in: `POST /api/v1/transactions`, `…/checkout-events`, `…/ledger-lines`; and providers' notices.
+//! The HTTP API's way in: `POST /api/v1/transactions`, `…/checkout-events` (also in the shapes of others),
+//! `…/ledger-lines`; providers' notices; events from shoppers' browsers.
 
 mod answer;
 mod body;
+mod collect;
+mod funnel;
 mod hooks;
 mod idempotency;
 mod receive;
@@ -35,8 +38,24 @@ pub fn routes(config: &mut ServiceConfig) {
                 .default_service(to(receive::wrong_method)),
         )
         .service(
+            resource("/api/v1/checkout-events/ga4")
+                .route(post().to(funnel::ga4))
+                .default_service(to(receive::wrong_method)),
+        )
+        .service(
+            resource("/api/v1/checkout-events/segment")
+                .route(post().to(funnel::segment))
+                .default_service(to(receive::wrong_method)),
+        )
+        .service(
+            resource("/api/v1/checkout-events/cloudevents")
+                .route(post().to(funnel::cloud_events))
+                .default_service(to(receive::wrong_method)),
+        )
+        .service(
             resource("/api/v1/ledger-lines")
                 .route(post().to(receive::ledger_lines))
                 .default_service(to(receive::wrong_method)),
-        );
+        )
+        .route("/collect/{site}", post().to(collect::collect));
 }

@@ -17,7 +17,7 @@ use crate::web::door::{ApiKey, IngestKey};
 use crate::web::{AppState, WebError};
 
 /// Bodies above this are judged on a thread of their own: they would hold up the worker's other requests.
-const JUDGED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
+pub(super) const JUDGED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
 /// Rows from which on a body is worth a batch of its own; fewer are encoded together with those of others.
 const ENCODED_ROWS_MIN: usize = 256;
 /// The same from so many bytes on, however few the rows: what waits in the queue is then counted as large as it is.
@@ -176,7 +176,7 @@ fn judge_rows<R: ApiRecord>(
 }
 
 /// Position, field and code; never a value.
-fn note_refused(request: &HttpRequest, key: &str, kind: &str, errors: &[RowError]) {
+pub(super) fn note_refused(request: &HttpRequest, key: &str, kind: &str, errors: &[RowError]) {
     let first: Vec<String> = errors
         .iter()
         .take(LOGGED_ROWS_MAX)
@@ -194,7 +194,7 @@ fn note_refused(request: &HttpRequest, key: &str, kind: &str, errors: &[RowError
     );
 }
 
-fn unreadable(error: BodyError) -> WebError {
+pub(super) fn unreadable(error: BodyError) -> WebError {
     let status = match error {
         BodyError::TooManyRows => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::BAD_REQUEST,
@@ -206,7 +206,7 @@ fn unreadable(error: BodyError) -> WebError {
     WebError::Refused { status, code: error.code(), detail }
 }
 
-fn disk_full(error: &IntakeError) -> WebError {
+pub(super) fn disk_full(error: &IntakeError) -> WebError {
     WebError::Refused {
         status: StatusCode::INSUFFICIENT_STORAGE,
         code: "disk_full",
@@ -214,7 +214,7 @@ fn disk_full(error: &IntakeError) -> WebError {
     }
 }
 
-fn not_taken(request: &HttpRequest, error: IntakeError) -> WebError {
+pub(super) fn not_taken(request: &HttpRequest, error: IntakeError) -> WebError {
     match error {
         IntakeError::QueueFull { retry_after_s } => WebError::TooMany { retry_after_s },
         error @ IntakeError::DiskFull => disk_full(&error),

@@ -11,6 +11,15 @@ pub const LOGINS_PER_IP_MAX: u32 = 20;
 /// Requests with a key that does not exist, from one network address in [`WINDOW`].
 const WRONG_KEYS_PER_IP_MAX: u32 = 60;
 const WINDOW: Duration = Duration::from_mins(15);
+/// Requests of one site's pages, of all shoppers: so many at once …
+pub const COLLECTED_PER_SITE_MAX: u32 = 1_000;
+/// … and so many a second on.
+const COLLECTED_PER_SITE_A_SECOND: u32 = 200;
+/// Requests of one site's pages from one network address, behind which a whole office or mobile network may stand: so
+/// many at once …
+pub const COLLECTED_PER_ADDRESS_MAX: u32 = 200;
+/// … and so many a second on.
+const COLLECTED_PER_ADDRESS_A_SECOND: u32 = 10;
 /// Entries of a table of tries before those that no longer count are dropped.
 const TABLE_MAX: usize = 10_000;
 
@@ -19,6 +28,8 @@ pub(super) struct Limits {
     accounts: DefaultKeyedRateLimiter<[u8; 16]>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     wrong_keys: DefaultKeyedRateLimiter<IpAddr>,
+    sites: DefaultKeyedRateLimiter<[u8; 16]>,
+    shoppers: DefaultKeyedRateLimiter<[u8; 16]>,
 }
 
 impl Default for Limits {
@@ -27,6 +38,11 @@ impl Default for Limits {
             accounts: RateLimiter::keyed(per_window(LOGINS_PER_ACCOUNT_MAX)),
             addresses: RateLimiter::keyed(per_window(LOGINS_PER_IP_MAX)),
             wrong_keys: RateLimiter::keyed(per_window(WRONG_KEYS_PER_IP_MAX)),
+            sites: RateLimiter::keyed(per_second(COLLECTED_PER_SITE_A_SECOND, COLLECTED_PER_SITE_MAX)),
+            shoppers: RateLimiter::keyed(per_second(
+                COLLECTED_PER_ADDRESS_A_SECOND,
+                COLLECTED_PER_ADDRESS_MAX,
+            )),
         }
     }
 }
@@ -36,7 +52,34 @@ fn per_window(most: u32) -> Quota {
     Quota::with_period(WINDOW / burst.get()).map_or_else(|| Quota::per_hour(burst), |q| q.allow_burst(burst))
 }
 
+fn per_second(on: u32, at_once: u32) -> Quota {
+    let number = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    Quota::per_second(number(on)).allow_burst(number(at_once))
+}
+
+/// A short name of what is counted, so that nobody can fill a table with long ones.
+fn short(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut name = [0; 16];
+    hasher.finalize_xof().fill(&mut name);
+    name
+}
+
 impl Limits {
+    /// Counts a request to a site that anybody may send to. One address alone cannot use up what a site has: it is
+    /// counted first.
+    pub(super) fn may_collect(&self, site: &str, ip: IpAddr) -> bool {
+        tidy(&self.sites);
+        tidy(&self.shoppers);
+        let network = network_of(ip).to_string();
+        self.shoppers.check_key(&short(&[site.as_bytes(), network.as_bytes()])).is_ok()
+            && self.sites.check_key(&short(&[site.as_bytes()])).is_ok()
+    }
+
     /// Counts a try to sign in. Both counts are made in any case, so that one cannot be saved by spending the other.
     pub(super) fn may_sign_in(&self, email: &str, ip: IpAddr) -> bool {
         tidy(&self.accounts);
@@ -94,6 +137,18 @@ mod tests {
         assert!(!limits.may_sign_in("c", ip("10.1.1.1")), "with another account");
         assert!(!limits.may_sign_in("d", ip("::ffff:10.1.1.1")), "the same address in other clothes");
         assert!(limits.may_sign_in("d", ip("10.1.1.2")));
+    }
+
+    #[test]
+    fn one_address_cannot_use_up_what_a_site_has() {
+        let limits = Limits::default();
+        let flood: Vec<bool> =
+            (0..COLLECTED_PER_ADDRESS_MAX * 20).map(|_| limits.may_collect("s", ip("10.0.0.1"))).collect();
+        assert!(flood[..COLLECTED_PER_ADDRESS_MAX as usize].iter().all(|may| *may));
+        assert!(flood.iter().any(|may| !may));
+        assert!(limits.may_collect("s", ip("10.0.0.2")) && limits.may_collect("t", ip("10.0.0.1")));
+        let others = (0..COLLECTED_PER_SITE_MAX * 2).map(|n| IpAddr::V4((0x0a01_0000 + n).into()));
+        assert!(others.map(|ip| limits.may_collect("s", ip)).any(|may| !may), "a site has its own limit");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod password;
 mod random;
 mod session;
 mod signed_form;
+mod sites;
 mod viewer;
 
 pub use api_key::{ApiKey, IngestKey, KeyText, ReadKey};
@@ -20,6 +21,7 @@ pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordError, Passwo
 pub use random::{NoRandom, random_bytes, random_hex};
 pub use session::{end_session, start_session, token_hash};
 pub use signed_form::SignedForm;
+pub use sites::{Site, SiteState, is_origin};
 pub use viewer::Viewer;
 
 use limits::Limits;
@@ -42,6 +44,8 @@ pub struct Door {
     pub passwords: Passwords,
     limits: Limits,
     known_keys: api_key::KnownKeys,
+    /// Sites that send events from browsers.
+    pub(in crate::web) sites: sites::KnownSites,
 }
 
 impl Door {
@@ -52,12 +56,18 @@ impl Door {
             passwords: Passwords::default(),
             limits: Limits::default(),
             known_keys: api_key::KnownKeys::default(),
+            sites: sites::KnownSites::default(),
         }
     }
 
     /// Counts a try to sign in; false when there were too many.
     pub fn may_sign_in(&self, email: &str, ip: std::net::IpAddr) -> bool {
         self.limits.may_sign_in(email, ip)
+    }
+
+    /// Counts a request to a public site's address; false when there were too many.
+    pub fn may_collect(&self, site: &str, ip: std::net::IpAddr) -> bool {
+        self.limits.may_collect(site, ip)
     }
 
     /// Makes a key: its text, shown once, and what is kept of its secret.

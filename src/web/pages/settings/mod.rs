@@ -1,5 +1,6 @@
-//! Settings: stores, API keys, contract rates. Members see the stores; only owners change anything.
+//! Settings: stores, API keys, contract rates, sites of the checkout beacon. Members see the stores; only owners change anything.
 
+mod beacon;
 mod keys;
 mod rates;
 mod stores;
@@ -25,5 +26,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/settings").get(without_store))
         .configure(stores::routes)
         .configure(keys::routes)
-        .configure(rates::routes);
+        .configure(rates::routes)
+        .configure(beacon::routes);
 }
