@@ -37,6 +37,19 @@ impl Columns {
         Some(place)
     }
 
+    /// Position of the first column whose name is such.
+    pub fn find_where(&self, is_such: impl Fn(&str) -> bool) -> Option<usize> {
+        let place = self.names.iter().position(|name| is_such(name))?;
+        self.found.get(place)?.set(true);
+        Some(place)
+    }
+
+    /// True when the record is this header once more, as where files were joined.
+    pub fn is_repeated_by(&self, record: &csv::StringRecord) -> bool {
+        let mut cells = self.names.iter().zip(record);
+        record.len() >= self.names.len() && cells.all(|(name, cell)| *name == normal(cell))
+    }
+
     /// Names of the columns that nobody asked for.
     pub fn unread(&self) -> Vec<String> {
         let names = self.names.iter().zip(&self.found);

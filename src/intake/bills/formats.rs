@@ -1,8 +1,12 @@
 //! The formats that are taken. A new one is an entry in this table and a module with its reader.
 
 use super::super::statements::{Camt, Mt940, TronGrid};
+use super::adyen::{AdyenAccounting, AdyenSettlement};
+use super::hyperswitch::Hyperswitch;
 use super::reading::Reader;
-use super::{BillContext, alipay, alipay_account, wechat_pay, wechat_pay_flow};
+use super::stripe::{StripeBalance, StripePayments};
+use super::table::{Table, TableBill};
+use super::{BillContext, alipay, alipay_account, paypal, wechat_pay, wechat_pay_flow};
 
 /// A format of files.
 #[derive(Debug)]
@@ -55,6 +59,36 @@ pub(in crate::intake) static FORMATS: &[Format] = &[
         name: "Alipay account bill",
         known: Known::Header(&[&alipay_account::HEADER]),
         open: |context| Reader::Lines(Box::new(alipay_account::AlipayAccount::new(context))),
+    },
+    Format {
+        name: "Stripe balance transactions",
+        known: Known::Header(StripeBalance::HEADERS),
+        open: |context| Reader::Records(Box::new(TableBill::<StripeBalance<'_>>::new(context))),
+    },
+    Format {
+        name: "Stripe payments",
+        known: Known::Header(StripePayments::HEADERS),
+        open: |context| Reader::Records(Box::new(TableBill::<StripePayments<'_>>::new(context))),
+    },
+    Format {
+        name: "Adyen settlement details",
+        known: Known::Header(AdyenSettlement::HEADERS),
+        open: |context| Reader::Records(Box::new(TableBill::<AdyenSettlement<'_>>::new(context))),
+    },
+    Format {
+        name: "Adyen payments accounting",
+        known: Known::Header(AdyenAccounting::HEADERS),
+        open: |context| Reader::Records(Box::new(TableBill::<AdyenAccounting<'_>>::new(context))),
+    },
+    Format {
+        name: "Hyperswitch payments report",
+        known: Known::Header(Hyperswitch::HEADERS),
+        open: |context| Reader::Records(Box::new(TableBill::<Hyperswitch<'_>>::new(context))),
+    },
+    Format {
+        name: "PayPal report",
+        known: Known::Header(&[&paypal::HEADER]),
+        open: |context| Reader::Records(Box::new(paypal::Paypal::new(context))),
     },
     Format {
         name: "bank statement, camt.053",

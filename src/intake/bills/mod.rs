@@ -6,19 +6,26 @@
 //! the table of `formats.rs`: by what the format is known, and how its reader begins. Put a file of it into
 //! `tests/fixtures` and a test beside the others.
 
+mod adyen;
 mod alipay;
 mod alipay_account;
 mod archive;
+mod attempt;
 mod columns;
 mod consumer;
+mod fields;
 mod formats;
+mod hyperswitch;
 mod moved;
+mod paypal;
 mod reading;
 mod recognise;
 mod records;
 mod refusal;
 mod rejection;
 mod spool;
+mod stripe;
+mod table;
 #[cfg(test)]
 mod tests;
 mod totals;

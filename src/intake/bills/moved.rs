@@ -67,6 +67,13 @@ impl Moved<'_> {
     }
 }
 
+/// The direction of a signed amount; of zero it is the natural one of its kind.
+pub const fn direction_of(signed: i64, kind: LedgerKind) -> Direction {
+    let natural_out =
+        matches!(kind, LedgerKind::Refund | LedgerKind::Fee | LedgerKind::Payout | LedgerKind::Dispute);
+    if signed < 0 || (signed == 0 && natural_out) { Direction::Out } else { Direction::In }
+}
+
 /// An amount with the sign of its direction.
 pub const fn signed(amount: i64, direction: Direction) -> i64 {
     match direction {

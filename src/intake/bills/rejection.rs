@@ -26,6 +26,8 @@ pub enum RejectCode {
     /// The clocks were put forward over this local time.
     NoSuchTime,
     TimeOutOfRange,
+    /// A zone's abbreviation with several meanings, or none.
+    UnknownZone,
     /// More than 24 hours from now.
     InTheFuture,
     UnknownKind,
@@ -36,6 +38,8 @@ pub enum RejectCode {
     CardNumber,
     /// An id with characters that nobody can see or type.
     ControlCharacter,
+    /// A spreadsheet's formula in the place of a number.
+    Formula,
     /// The mapping rejects such lines.
     RejectedByMapping,
     /// Another line of the same transaction was rejected, so its sum would be wrong.
@@ -46,7 +50,7 @@ pub enum RejectCode {
 
 impl RejectCode {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::ColumnCount,
         Self::Missing,
         Self::TooLong,
@@ -59,6 +63,7 @@ impl RejectCode {
         Self::SecondsMissing,
         Self::NoSuchTime,
         Self::TimeOutOfRange,
+        Self::UnknownZone,
         Self::InTheFuture,
         Self::UnknownKind,
         Self::UnknownStatus,
@@ -66,6 +71,7 @@ impl RejectCode {
         Self::NotASlug,
         Self::CardNumber,
         Self::ControlCharacter,
+        Self::Formula,
         Self::RejectedByMapping,
         Self::TransactionRejected,
         Self::TooManyItems,
@@ -87,6 +93,7 @@ impl RejectCode {
             Self::SecondsMissing => "seconds_missing",
             Self::NoSuchTime => "no_such_time",
             Self::TimeOutOfRange => "time_out_of_range",
+            Self::UnknownZone => "unknown_zone",
             Self::InTheFuture => "in_the_future",
             Self::UnknownKind => "unknown_kind",
             Self::UnknownStatus => "unknown_status",
@@ -94,6 +101,7 @@ impl RejectCode {
             Self::NotASlug => "not_a_slug",
             Self::CardNumber => "pan_suspected",
             Self::ControlCharacter => "control_character",
+            Self::Formula => "formula",
             Self::RejectedByMapping => "rejected_by_mapping",
             Self::TransactionRejected => "transaction_rejected",
             Self::TooManyItems => "too_many_items",
@@ -115,6 +123,9 @@ impl RejectCode {
             Self::SecondsMissing => "the seconds are missing: Excel has saved this file",
             Self::NoSuchTime => "the clocks were put forward over this time",
             Self::TimeOutOfRange => "the year is out of range",
+            Self::UnknownZone => {
+                "this time zone is unknown or has several meanings: say which zone the account is in"
+            }
             Self::InTheFuture => "the time is more than 24 hours in the future",
             Self::UnknownKind => "this kind of line is unknown",
             Self::UnknownStatus => "this status is unknown",
@@ -124,6 +135,7 @@ impl RejectCode {
             Self::ControlCharacter => {
                 "there are invisible characters in this number: download the file again"
             }
+            Self::Formula => "a formula stands where a number belongs: download the file again",
             Self::RejectedByMapping => "the mapping rejects such lines",
             Self::TransactionRejected => "another line of this transaction was rejected",
             Self::TooManyItems => "the transaction has too many lines",

@@ -1,4 +1,5 @@
 mod account_bills;
+mod csv_reports;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,15 +1,18 @@
 //! Cells become values, strictly.
 
-use chrono::{FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::rejection::{Fault, RejectCode};
-use crate::domain::{Currency, Instant, decimal_to_minor};
+use crate::domain::{Currency, Instant, Word, decimal_to_minor};
 
 /// Longest id, as in `RECORDS`.
 pub const ID_CHARS_MAX: usize = 128;
 /// Longest free text that is kept; more is cut.
 pub const TEXT_CHARS_MAX: usize = 256;
+/// Longest word of a provider or method.
+const SLUG_CHARS_MAX: usize = 32;
 /// How far in the future a row may be.
 const FUTURE_MAX: TimeDelta = TimeDelta::hours(24);
 /// No row of a shop is older.
@@ -37,6 +40,58 @@ pub fn decimal(field: &str, cell: &str) -> Result<Decimal, Fault> {
 pub fn minor(field: &str, major: Decimal, currency: Currency) -> Result<i64, Fault> {
     decimal_to_minor(major, currency)
         .map_err(|_| Fault::quoting(field, RejectCode::AmountOutOfRange, &major.to_string()))
+}
+
+/// Minor units of a decimal of major units that says exactly so many: what would be rounded is refused.
+pub fn exact_minor(field: &str, cell: &str, currency: Currency) -> Result<i64, Fault> {
+    let amount = decimal(field, cell)?;
+    if amount.normalize().scale() > currency.exponent() {
+        return Err(Fault::quoting(field, RejectCode::TooManyDecimals, cell));
+    }
+    minor(field, amount, currency)
+}
+
+/// What a clock shows, wherever it hangs. Without `minutes_will_do` the seconds must be there.
+pub fn wall_clock(field: &str, cell: &str, minutes_will_do: bool) -> Result<NaiveDateTime, Fault> {
+    let any =
+        |formats: &[&str]| formats.iter().find_map(|format| NaiveDateTime::parse_from_str(cell, format).ok());
+    if let Some(found) = any(&["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y/%m/%d %H:%M:%S%.f"]) {
+        return Ok(found);
+    }
+    match any(&["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M"]) {
+        Some(found) if minutes_will_do => Ok(found),
+        Some(_) => Err(Fault::quoting(field, RejectCode::SecondsMissing, cell)),
+        None => Err(Fault::quoting(field, RejectCode::NotATime, cell)),
+    }
+}
+
+/// A time on the clocks of a zone, with its seconds, or one that brings its own offset.
+pub fn zoned_time(field: &str, cell: &str, zone: Tz, now: Instant) -> Result<Instant, Fault> {
+    zoned(field, cell, zone, now, false)
+}
+
+/// The same of formats that print no seconds.
+pub fn zoned_minute(field: &str, cell: &str, zone: Tz, now: Instant) -> Result<Instant, Fault> {
+    zoned(field, cell, zone, now, true)
+}
+
+fn zoned(field: &str, cell: &str, zone: Tz, now: Instant, minutes: bool) -> Result<Instant, Fault> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(cell) {
+        return in_range(field, cell, at.with_timezone(&Utc), now);
+    }
+    let local = wall_clock(field, cell, minutes)?;
+    // Of an hour that comes twice the first is taken.
+    let there = zone.from_local_datetime(&local).earliest();
+    let at = there.ok_or_else(|| Fault::quoting(field, RejectCode::NoSuchTime, cell))?;
+    in_range(field, cell, at.with_timezone(&Utc), now)
+}
+
+/// A provider's or method's word, where it is one: lower-case letters, digits, `_` and `-`.
+pub fn slug(cell: &str) -> Option<Word> {
+    let slug = cell.to_ascii_lowercase();
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+    let is_slug = !slug.is_empty() && slug.len() <= SLUG_CHARS_MAX && slug.bytes().all(fits);
+    is_slug.then(|| Word::of(&slug))
 }
 
 /// A Beijing wall-clock time. Old bills print full-width colons.
@@ -87,6 +142,9 @@ pub fn id(field: &str, cell: &str) -> Result<String, Fault> {
     }
     if cell.chars().any(char::is_control) {
         return Err(Fault::new(field, RejectCode::ControlCharacter));
+    }
+    if cell.starts_with(['=', '@']) {
+        return Err(Fault::quoting(field, RejectCode::Formula, cell));
     }
     Ok(cell.to_owned())
 }
