@@ -124,6 +124,15 @@ impl<'a> Table<'a> for AdyenSettlement<'a> {
     }
 }
 
+/// What goes to Adyen and what to the shop.
+#[derive(Default)]
+struct Shares {
+    fee: Option<i64>,
+    net: Option<i64>,
+    /// The fee where it is of another currency than the line, in that one's minor units.
+    other_fee: Option<String>,
+}
+
 /// An amount with its sign, and its currency.
 type Side = (i64, Currency);
 
@@ -178,18 +187,17 @@ impl AdyenSettlement<'_> {
         };
         let (psp, modification) = (fields.some_id(Some(places.psp))?, fields.some_id(places.modification)?);
         let of_payment = kind == LedgerKind::Payment;
-        let (fee, net_amount, other_fee) =
-            self.fee_and_net(fields, kind, signed(amount.abs(), direction), currency, net)?;
+        let shares = self.fee_and_net(fields, kind, signed(amount.abs(), direction), currency, net)?;
         let (method, method_detail) = method_of(fields.at(places.method), fields.at(places.variant));
-        let attributes = self.attributes(fields, other_fee.as_deref());
+        let attributes = self.attributes(fields, shares.other_fee.as_deref());
         let completed_at = match fields.at(places.booked) {
             "" => posted_at,
             _ => self.time(fields, places.booked, places.booked_zone.or(Some(places.zone)))?,
         };
         Ok(LedgerLine {
             completed_at: Some(completed_at),
-            fee,
-            net: net_amount,
+            fee: shares.fee,
+            net: shares.net,
             settle_currency: net.map(|(_, currency)| currency),
             settle_amount: net.map(|(amount, _)| amount),
             exchange_rate: values::text(fields.at(places.rate)),
@@ -213,15 +221,16 @@ impl AdyenSettlement<'_> {
         gross: i64,
         currency: Currency,
         net: Option<Side>,
-    ) -> Result<(Option<i64>, Option<i64>, Option<String>), Fault> {
-        let Some((net, of_net)) = net else { return Ok((None, None, None)) };
+    ) -> Result<Shares, Fault> {
+        let Some((net, of_net)) = net else { return Ok(Shares::default()) };
         let printed = self.places.fees.sum(fields, of_net)?;
         if of_net != currency {
-            return Ok((None, None, printed.map(|fee| fee.to_string())));
+            let other_fee = printed.map(|fee| fee.to_string());
+            return Ok(Shares { other_fee, ..Shares::default() });
         }
         let has_fee = matches!(kind, LedgerKind::Payment | LedgerKind::Refund | LedgerKind::Dispute);
         let between = has_fee.then_some(gross - net);
-        Ok((printed.or(between), Some(net), None))
+        Ok(Shares { fee: printed.or(between), net: Some(net), other_fee: None })
     }
 
     fn time(

@@ -48,7 +48,9 @@ fn adyen() -> String {
 }
 
 /// Kind, direction, gross, fee, net.
-fn told(rows: &[LedgerLine]) -> Vec<(LedgerKind, Direction, i64, Option<i64>, Option<i64>)> {
+type Told = (LedgerKind, Direction, i64, Option<i64>, Option<i64>);
+
+fn told(rows: &[LedgerLine]) -> Vec<Told> {
     rows.iter().map(|row| (row.kind, row.direction, row.gross, row.fee, row.net)).collect()
 }
 
