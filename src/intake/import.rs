@@ -154,7 +154,7 @@ pub async fn begin_import(
     Ok(Begun::Started(Box::new(Import { id, request, sha256, _running: running })))
 }
 
-/// The import of this very file with this mapping into this store, whatever became of it.
+/// The import of this very file with this mapping into this store, whatever became of it; `None` once it was undone.
 ///
 /// # Errors
 /// What the database says.
@@ -171,7 +171,9 @@ pub async fn known_import(
         file_name: String::new(),
         size_bytes: 0,
     };
-    database.find_import(&draft).await
+    let Some(known) = database.find_import(&draft).await? else { return Ok(None) };
+    let withdrawal = database.withdrawal_of(known.id).await?;
+    Ok(withdrawal.is_none_or(|withdrawal| withdrawal.done_at.is_none()).then_some(known))
 }
 
 fn hash_of_mapping(mapping: Option<&str>) -> String {

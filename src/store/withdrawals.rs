@@ -1,8 +1,10 @@
 //! Imports that are undone.
 
+use std::collections::BTreeMap;
+
 use super::statement::statement;
 use super::{Database, StoreError};
-use crate::domain::{Instant, instant_from_ms};
+use crate::domain::{Instant, StoreId, instant_from_ms};
 
 /// A withdrawal that is not over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,24 @@ impl Database {
             .execute(write.connection())
             .await?;
         write.commit().await
+    }
+
+    /// False for imports of versions that did not note which rows came with them.
+    pub async fn is_traceable(&self, import: i64) -> Result<bool, StoreError> {
+        let noted: Option<i64> = statement(include_str!("sql/is_traceable.sql"))
+            .bind(import)
+            .scalar_optional(self.readers())
+            .await?;
+        Ok(noted == Some(1))
+    }
+
+    /// The imports of a store that are undone (true) or being undone.
+    pub async fn withdrawals(&self, store: StoreId) -> Result<BTreeMap<i64, bool>, StoreError> {
+        let rows: Vec<(i64, Option<i64>)> = statement(include_str!("sql/list_withdrawals.sql"))
+            .bind(store.0)
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.into_iter().map(|(import, done_ms)| (import, done_ms.is_some())).collect())
     }
 
     /// How the undoing of an import stands; `None` when nobody asked since it was last taken in.

@@ -31,23 +31,23 @@ fn form(csrf: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A browser of the owner over a service.
-struct Browser {
-    service: TestService,
+pub struct Browser {
+    pub service: TestService,
     cookie: (&'static str, String),
 }
 
 /// Status, place to go, page.
-type Answer = (u16, String, String);
+pub type Answer = (u16, String, String);
 
 impl Browser {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let service = TestService::start().await;
         service.clock.set(instant_from_ms(AFTER_THE_BILLS_MS));
         let cookie = service.owner().await;
         Self { service, cookie }
     }
 
-    async fn ask(&self, request: TestRequest) -> Answer {
+    pub async fn ask(&self, request: TestRequest) -> Answer {
         let app = crate::app!(self.service);
         let answer = call_service(&app, request.insert_header(self.cookie.clone()).to_request()).await;
         let status = answer.status().as_u16();
@@ -56,11 +56,11 @@ impl Browser {
         (status, place.unwrap_or_default(), body)
     }
 
-    async fn get(&self, uri: &str) -> Answer {
+    pub async fn get(&self, uri: &str) -> Answer {
         self.ask(TestRequest::get().uri(uri)).await
     }
 
-    async fn csrf(&self) -> String {
+    pub async fn csrf(&self) -> String {
         let (_, _, html) = self.get("/s/main/imports").await;
         html.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
@@ -79,11 +79,11 @@ impl Browser {
         self.send("multipart/form-data; boundary=x", body).await
     }
 
-    async fn upload_fixture(&self, name: &str) -> Answer {
+    pub async fn upload_fixture(&self, name: &str) -> Answer {
         self.upload(name, &fs::read(fixture(name)).unwrap()).await
     }
 
-    async fn press(&self, uri: &str) -> Answer {
+    pub async fn press(&self, uri: &str) -> Answer {
         let body = format!("csrf={}", self.csrf().await);
         let request = TestRequest::post()
             .uri(uri)
@@ -94,7 +94,7 @@ impl Browser {
     }
 
     /// Waits until an import's page shows its end.
-    async fn ended(&self, place: &str) -> String {
+    pub async fn ended(&self, place: &str) -> String {
         for _ in 0..200 {
             let (_, _, html) = self.get(place).await;
             if !html.contains("<progress") {
@@ -105,7 +105,7 @@ impl Browser {
         panic!("{place} does not end");
     }
 
-    async fn fold(&self) {
+    pub async fn fold(&self) {
         let state = &self.service.state;
         let context = JobContext {
             database: state.database.clone(),

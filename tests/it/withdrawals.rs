@@ -1,5 +1,6 @@
 //! An import is undone: every figure is what it was before, and what others said as well still stands.
 
+use actix_web::test::TestRequest;
 use chrono::TimeDelta;
 use tillwatch::analytics::Changes;
 use tillwatch::domain::{Clock, Currency, Money, Status, Stream, Transaction, Word, import_feed};
@@ -7,6 +8,8 @@ use tillwatch::jobs::rebuild_rollups;
 use tillwatch::lake::FileSet;
 use tillwatch::store::{ImportDraft, ImportFindings, ImportState};
 
+use crate::imports_page::Browser;
+use crate::service::ORIGIN;
 use crate::whole_line::{Line, payment};
 
 const DAY: &str = "2026-11-23";
@@ -186,4 +189,58 @@ async fn beside_a_damaged_file_nothing_is_undone_and_other_imports_are() {
     let error = tillwatch::jobs::Job::run(&job, &line.context).await.unwrap_err();
     assert!(format!("{error:#}").contains("cannot be read"), "{error:#}");
     assert_eq!(line.context.database.open_withdrawals().await.unwrap().len(), 1);
+}
+
+/// The button of a page: the number of the import must be typed.
+async fn press_undo(browser: &Browser, place: &str, number: &str) -> String {
+    let body = format!("csrf={}&number={number}", browser.csrf().await);
+    let request = TestRequest::post()
+        .uri(&format!("{place}/undo"))
+        .insert_header(("origin", ORIGIN))
+        .insert_header(("content-type", "application/x-www-form-urlencoded"))
+        .set_payload(body);
+    let (status, target, _) = browser.ask(request).await;
+    assert_eq!(status, 303);
+    browser.get(target.split('#').next().unwrap()).await.2
+}
+
+#[actix_web::test]
+async fn the_page_undoes_an_import_whose_number_is_typed_and_takes_the_file_again() {
+    let browser = Browser::start().await;
+    let (_, pending, _) = browser.upload_fixture("synthetic_trade_20261120.csv.zip").await;
+    let (_, place, _) = browser.press(&format!("{pending}/confirm")).await;
+    assert!(browser.ended(&place).await.contains("Undo this import"));
+    browser.fold().await;
+    let live_rows = || {
+        let snapshot = browser.service.state.snapshots.current();
+        let current = snapshot.files.values().flatten().filter(|file| file.file_set == FileSet::Current);
+        current.map(|file| file.live_rows()).sum::<u64>()
+    };
+    assert_eq!(live_rows(), 4);
+
+    assert!(press_undo(&browser, &place, "7").await.contains("That is not the number"));
+    browser.service.clock.set(browser.service.state.clock.now() + TimeDelta::minutes(1));
+    assert!(press_undo(&browser, &place, "1").await.contains("asked to undo this import"));
+    assert!(browser.get("/s/main/imports").await.2.contains("Being undone"));
+    let state = &browser.service.state;
+    let context = tillwatch::jobs::JobContext {
+        database: state.database.clone(),
+        clock: state.clock.clone(),
+        snapshots: state.snapshots.clone(),
+        metrics: state.metrics.clone(),
+    };
+    let job =
+        tillwatch::jobs::Fold::new((*state.lake).clone()).withdraw(std::sync::Arc::clone(&state.intake));
+    assert_eq!(tillwatch::jobs::Job::run(&job, &context).await.unwrap().done, 1);
+    assert_eq!(live_rows(), 0);
+    let html = browser.get(&place).await.2;
+    assert!(html.contains("Undone by Wang") && html.contains("<dd>4</dd>"), "{html}");
+
+    browser.service.clock.set(browser.service.state.clock.now() + TimeDelta::minutes(1));
+    let (_, pending, _) = browser.upload_fixture("synthetic_trade_20261120.csv.zip").await;
+    let (_, again, _) = browser.press(&format!("{pending}/confirm")).await;
+    assert_eq!(again, place, "under its old number");
+    browser.ended(&again).await;
+    browser.fold().await;
+    assert_eq!(live_rows(), 4);
 }

@@ -44,6 +44,7 @@ enum Watched {
 enum Phase {
     Reading,
     Folding,
+    Undoing,
     Ended,
 }
 
@@ -102,6 +103,11 @@ impl Telling {
         let ratio = self.page.ratio(record.progress_ppm, 1_000_000_i64, 0);
         let rows = self.page.t_with("imports-rows-so-far", &[("n", record.findings.rows.into())]);
         let told = Told { ppm: record.progress_ppm, said: format!("{ratio} · {rows}") };
+        let undone = self.state.database.withdrawal_of(id).await?;
+        if let Some(undone) = undone.filter(|undone| undone.done_at.is_none()) {
+            let said = self.page.t_with("undo-so-far", &[("rows", undone.taken_out.into())]);
+            return Ok((Phase::Undoing, Told { ppm: 0, said }));
+        }
         let phase = match record.state {
             ImportState::Running if is_under_way(&self.state, &record) => Phase::Reading,
             ImportState::Done if self.state.database.import_outcome(&record).await?.waiting > 0 => {

@@ -3,6 +3,7 @@
 mod api;
 mod events;
 mod pending;
+mod undo;
 mod upload;
 mod waiting;
 
@@ -26,6 +27,7 @@ use crate::web::page::{Area, Page};
 use crate::web::respond;
 use crate::web::state::AppState;
 use crate::web::texts::Language;
+use undo::Undo;
 use upload::{UPLOAD_BYTES_MAX, Upload, UploadError, UploadFault};
 
 /// Imports in the list.
@@ -76,8 +78,11 @@ struct ImportPage {
     already: bool,
     sentence: String,
     period: String,
-    /// Reload until it has ended and is folded.
+    /// Reload until it has ended and is folded, and until it is undone.
     refresh: bool,
+    undo: Undo,
+    /// True when the number that was typed to undo it was another one.
+    unsure: bool,
 }
 
 /// How an import stands, as a mark.
@@ -196,9 +201,12 @@ impl ListPage<'_> {
         let stores: Vec<Store> = self.viewer.stores_of(self.slug)?.into_iter().cloned().collect();
         let (mut imports, mut waiting) = (Vec::new(), Vec::new());
         for store in &stores {
+            let undone = state.database.withdrawals(store.id).await?;
             for record in state.database.imports(store.id, LISTED_MAX).await? {
                 imports.push(Listed {
-                    tag: tag_of(state, &record),
+                    tag: undone
+                        .get(&record.id)
+                        .map_or_else(|| tag_of(state, &record), |is_done| undo::tag_of(*is_done)),
                     store_slug: store.slug.clone(),
                     store_name: store.name.clone(),
                     zone: store.zone,
@@ -306,6 +314,8 @@ async fn record_of(
 struct Shown {
     #[serde(default)]
     already: String,
+    #[serde(default)]
+    unsure: String,
 }
 
 /// `GET /s/{store}/imports/{id}`
@@ -323,13 +333,31 @@ async fn show(
     let rejected = state.database.rejected_rows(id, REJECTED_SHOWN_MAX).await?;
     let sentence = sentence_of(page.language, &record.findings.sentence_en, &record.findings.sentence_zh);
     let period = record.findings.days.map(|(first, last)| page.days(first, last)).unwrap_or_default();
-    let tag = tag_of(&state, &record);
+    let undo = Undo::of(&state, &viewer, &record).await?;
+    let tag = match &undo {
+        Undo::Asked(asked) => undo::tag_of(asked.done_at.is_some()),
+        _ => tag_of(&state, &record),
+    };
+    let unsure = !query.unsure.is_empty();
     let runs = record.state == ImportState::Running && tag.class.is_empty();
-    let refresh = runs || (record.state == ImportState::Done && outcome.waiting > 0);
+    let refresh = runs || undo.is_under_way() || (record.state == ImportState::Done && outcome.waiting > 0);
     let already = !query.already.is_empty();
     let zone = store.zone;
-    let body = ImportPage { page, record, outcome, rejected, zone, tag, already, sentence, period, refresh }
-        .render()?;
+    let body = ImportPage {
+        page,
+        record,
+        outcome,
+        rejected,
+        zone,
+        tag,
+        already,
+        sentence,
+        period,
+        refresh,
+        undo,
+        unsure,
+    }
+    .render()?;
     Ok(respond::html(&request, StatusCode::OK, body))
 }
 
@@ -381,6 +409,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(pending::routes)
         .configure(events::routes)
+        .configure(undo::routes)
         .service(web::resource("/s/{store}/imports").get(list).post(receive))
         .service(web::resource("/s/{store}/imports/{id:[0-9]+}/rejected.csv").get(rejected))
         .service(web::resource("/s/{store}/imports/{id:[0-9]+}").get(show))

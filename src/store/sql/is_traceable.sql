@@ -1,0 +1,1 @@
+select traceable from import where id = $1
