@@ -63,6 +63,8 @@ async fn measure(requests: usize) -> anyhow::Result<()> {
         trusted_proxy: Vec::new(),
         metrics_token: None,
         allow_local_robot: false,
+        alipay_gateway: None,
+        wechat_pay_gateway: None,
         log,
     };
     let data = DataOptions { data_dir: folder.path().to_owned(), database: None, i_accept_data_loss: false };

@@ -109,6 +109,8 @@ impl Server {
             trusted_proxy: Vec::new(),
             metrics_token: None,
             allow_local_robot: false,
+            alipay_gateway: None,
+            wechat_pay_gateway: None,
             log,
         };
         // An empty database of a PostgreSQL server, where one is given.

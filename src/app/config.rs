@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::domain::Sabotage;
+use crate::intake::fetching::Gateways;
 use crate::jobs::backup::BackupSchedule;
 use crate::store::{DatabaseAddress, Durability};
 use crate::telemetry::LogFormat;
@@ -81,6 +82,14 @@ pub struct ServerOptions {
     /// Let a robot's address lead to this machine, to try messages out without WeCom
     #[arg(long, env = "TILLWATCH_ALLOW_LOCAL_ROBOT")]
     pub allow_local_robot: bool,
+    /// Where Alipay is asked for bills: its sandbox (https://openapi-sandbox.dl.alipaydev.com/gateway.do), or a stand-in
+    /// on this machine (http://127.0.0.1:port/…); by default Alipay itself
+    #[arg(long, env = "TILLWATCH_ALIPAY_GATEWAY", value_name = "URL")]
+    pub alipay_gateway: Option<String>,
+    /// Where WeChat Pay is asked for bills: a stand-in on this machine (http://127.0.0.1:port); by default WeChat Pay
+    /// itself, which has no sandbox for bills
+    #[arg(long, env = "TILLWATCH_WECHAT_PAY_GATEWAY", value_name = "URL")]
+    pub wechat_pay_gateway: Option<String>,
     #[command(flatten)]
     pub log: LogOptions,
 }
@@ -151,6 +160,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     pub metrics_token: Option<String>,
     pub allow_local_robot: bool,
+    /// Where providers are asked for bills.
+    pub gateways: Gateways,
     /// Promises broken on purpose, in tests of a debug build.
     pub sabotage: Sabotage,
 }
@@ -179,6 +190,8 @@ impl Config {
             trusted_proxies: server.trusted_proxy.clone(),
             metrics_token: server.metrics_token.clone(),
             allow_local_robot: server.allow_local_robot,
+            gateways: Gateways::at(server.wechat_pay_gateway.as_deref(), server.alipay_gateway.as_deref())
+                .context("reading --alipay-gateway and --wechat-pay-gateway")?,
             sabotage: Sabotage::default(),
         })
     }

@@ -15,7 +15,9 @@ use crate::jobs::backup::{Backup, BackupSchedule};
 use crate::jobs::disk::DiskWatch;
 use crate::jobs::retention::Retention;
 use crate::jobs::sweep_uploads::SweepUploads;
-use crate::jobs::{EvaluateAlerts, Expire, Fold, Inspect, JobContext, Notify, Runner, Scrub, ready_snapshot};
+use crate::jobs::{
+    EvaluateAlerts, Expire, FetchBills, Fold, Inspect, JobContext, Notify, Runner, Scrub, ready_snapshot,
+};
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX, Seal};
 use crate::telemetry::Metrics;
@@ -120,6 +122,7 @@ fn web_config(config: &Config, data_dir: &Path, started_at: Instant) -> WebConfi
         metrics_token: config.metrics_token.clone(),
         public_origin: config.public_origin.clone(),
         allow_local_robot: config.allow_local_robot,
+        gateways: config.gateways.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
     }
 }
@@ -143,13 +146,21 @@ fn derived(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
 }
 
 impl Running {
-    /// Starts the jobs that judge the data and tell of it. A process that first loads a history calls it afterwards:
+    /// Starts the jobs that call others, and those that judge the data and tell of it. A process that first loads a history calls it afterwards:
     /// half a history looks like an outage.
     ///
     /// # Errors
-    /// When the client of robots cannot be set up.
+    /// When the client of robots or of providers cannot be set up.
     pub fn watch(&mut self) -> anyhow::Result<()> {
         let Some(runner) = &mut self.runner else { return Ok(()) };
+        let state = &self.state;
+        runner.spawn(FetchBills::new(
+            state.config.gateways.clone(),
+            Arc::clone(&state.intake),
+            Arc::clone(&state.pseudonyms),
+            state.seal.clone(),
+            &state.config.data_dir,
+        )?);
         runner.spawn(EvaluateAlerts::new(Some(Arc::clone(&self.state.intake))));
         runner.spawn(Notify::new()?);
         runner.spawn(DailyReport);

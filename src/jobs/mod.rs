@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod erase;
 mod evaluate_alerts;
 mod expire;
+mod fetch_bills;
 mod figures;
 pub mod fold;
 mod fresh;
@@ -25,6 +26,7 @@ mod withdraw;
 
 pub use evaluate_alerts::EvaluateAlerts;
 pub use expire::Expire;
+pub use fetch_bills::{FetchBills, newest_day, oldest_day};
 pub use fold::{Compact, Fold};
 pub use fresh::fresh_blocks;
 pub use inspect::Inspect;

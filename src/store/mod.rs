@@ -10,6 +10,7 @@
 
 mod address;
 mod backups;
+mod bill_fetches;
 mod connection;
 mod contracts;
 mod endpoints;
@@ -50,6 +51,9 @@ mod withdrawals;
 mod writer;
 
 pub use address::DatabaseAddress;
+pub use bill_fetches::{
+    BillFetch, BillSource, BillSourceDraft, FetchOutcome, FetchState, KeptKeyError, PublicPart, Told,
+};
 pub use connection::{Database, Durability, WriteTransaction};
 pub use contracts::ContractEntry;
 pub use endpoints::{EndpointRecord, REJECTED_PER_ENDPOINT_MAX, RejectedNotice, SecretRecord};

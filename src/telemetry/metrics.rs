@@ -87,6 +87,9 @@ pub struct Metrics {
     pub(super) notifications_pending: Guarded<GaugeVec>,
     pub(super) notification_last_success_timestamp_seconds: Guarded<GaugeVec>,
 
+    pub(super) bill_fetches_total: Guarded<IntCounterVec>,
+    pub(super) bill_fetch_last_success_timestamp_seconds: Guarded<GaugeVec>,
+
     pub(super) task_runs_total: Guarded<IntCounterVec>,
     pub(super) task_duration_seconds: Guarded<HistogramVec>,
     pub(super) task_last_success_timestamp_seconds: Guarded<GaugeVec>,
@@ -321,6 +324,19 @@ impl Metrics {
                 "When a channel last took a notification, Unix time.",
                 &["channel"],
                 1,
+            )?,
+
+            bill_fetches_total: define.counters(
+                "bill_fetches_total",
+                "Bills asked for at a provider, by where they stand after it.",
+                &["provider", "result"],
+                0,
+            )?,
+            bill_fetch_last_success_timestamp_seconds: define.gauges(
+                "bill_fetch_last_success_timestamp_seconds",
+                "When a provider last gave a bill or said that there was nothing, Unix time.",
+                &["provider"],
+                0,
             )?,
 
             task_runs_total: define.counters(

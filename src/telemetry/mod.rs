@@ -19,5 +19,6 @@ pub use arrivals::{Arrival, Arrivals};
 pub use logging::{LogFormat, LoggingError, start_logging};
 pub use metrics::{CONTENT_TYPE, Metrics, MetricsError};
 pub use recording::{
-    AlertCount, BeaconResult, FoldResult, IngestResult, NoticeResult, Outcome, RequestInFlight, RunResult,
+    AlertCount, BeaconResult, BillResult, FoldResult, IngestResult, NoticeResult, Outcome, RequestInFlight,
+    RunResult,
 };

@@ -5,7 +5,7 @@ use prometheus::{Gauge, GaugeVec};
 
 use super::Metrics;
 use super::guarded::Guarded;
-use crate::domain::{Instant, Money, Stream, Word};
+use crate::domain::{BillProvider, Instant, Money, Stream, Word};
 
 /// The label value of "not given".
 const NOT_GIVEN: &str = "none";
@@ -63,6 +63,16 @@ label_values! {
 label_values! {
     /// How an attempt, an order or a refund ended.
     Outcome { Succeeded = "succeeded", Failed = "failed", Cancelled = "cancelled" }
+}
+label_values! {
+    /// Where a bill stands after it was asked for.
+    BillResult {
+        Fetched = "fetched",
+        NoActivity = "no_activity",
+        NoBill = "no_bill",
+        Waiting = "waiting",
+        Failed = "failed",
+    }
 }
 label_values! {
     /// How a run of a task, an evaluation or a delivery went.
@@ -371,7 +381,28 @@ impl Metrics {
         for result in BeaconResult::ALL {
             self.beacon_events_total.with(&[result.as_str()]);
         }
+        for provider in BillProvider::ALL {
+            for result in BillResult::ALL {
+                self.bill_fetches_total.with(&[provider.as_str(), result.as_str()]);
+            }
+        }
         self.set_database_connections(0, 0, 0);
+    }
+}
+
+/// Bills that are fetched.
+impl Metrics {
+    /// One bill was asked for.
+    pub fn bill_asked_for(&self, provider: BillProvider, result: BillResult, at: Instant) {
+        self.bill_fetches_total.with(&[provider.as_str(), result.as_str()]).inc();
+        if matches!(result, BillResult::Fetched | BillResult::NoActivity) {
+            self.bill_last_fetched(provider, at);
+        }
+    }
+
+    /// When a provider last settled a day.
+    pub fn bill_last_fetched(&self, provider: BillProvider, at: Instant) {
+        raise(&self.bill_fetch_last_success_timestamp_seconds, provider.as_str(), at.timestamp());
     }
 }
 

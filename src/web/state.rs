@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::door::Door;
 use crate::analytics::SnapshotCell;
 use crate::domain::{Clock, Instant};
+use crate::intake::fetching::Gateways;
 use crate::intake::webhooks::WebhookDesk;
 use crate::intake::{Intake, Pseudonyms};
 use crate::lake::Lake;
@@ -44,6 +45,8 @@ pub struct WebConfig {
     pub public_origin: String,
     /// Lets a robot's address lead to this machine: only for trying out without WeCom.
     pub allow_local_robot: bool,
+    /// Where providers are asked for bills.
+    pub gateways: Gateways,
     /// Proxies whose `X-Forwarded-For` is believed; nobody else's is.
     pub trusted_proxies: Vec<IpAddr>,
 }

@@ -11,6 +11,7 @@ mod curl_examples;
 mod doctor;
 mod door;
 mod engines;
+mod fetching;
 mod fold_equals_rebuild;
 mod funnel;
 mod idempotency;

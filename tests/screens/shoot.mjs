@@ -30,6 +30,7 @@ const pages = {
   imports: `/s/${store}/imports`,
   status: `/s/${store}/status`,
   settings: `/s/${store}/settings`,
+  fetching: `/s/${store}/settings/fetching`,
 };
 mkdirSync(out, { recursive: true });
 const browser = await chromium.launch({

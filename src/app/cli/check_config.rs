@@ -23,6 +23,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         "metrics token    {}",
         if config.metrics_token.is_some() { "set (hidden)" } else { "none: loopback only" }
     );
+    println!("bills come from  {}", config.gateways);
     println!("log              {:?}, {}", options.server.log.log, options.server.log.log_filter);
     Ok(())
 }

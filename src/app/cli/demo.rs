@@ -125,6 +125,8 @@ fn config(data_dir: PathBuf, listen: std::net::SocketAddr, log_filter: &str) -> 
         trusted_proxy: Vec::new(),
         metrics_token: None,
         allow_local_robot: false,
+        alipay_gateway: None,
+        wechat_pay_gateway: None,
         log,
     };
     Config::of(&DataOptions { data_dir, database: None, i_accept_data_loss: false }, &server)

@@ -10,6 +10,7 @@ use crate::app::config::{Config, DataOptions};
 use crate::app::{InUse, Running, start};
 use crate::domain::{Store, SystemClock};
 use crate::intake::FileHints;
+use crate::intake::fetching::Gateways;
 use crate::intake::import::{Begun, ImportRequest, REJECTED_KEPT_MAX, import_file};
 use crate::store::{Database, ImportOutcome, ImportRecord, ImportState, RejectedRow};
 
@@ -68,6 +69,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         trusted_proxies: Vec::new(),
         metrics_token: None,
         allow_local_robot: false,
+        gateways: Gateways::default(),
         sabotage: crate::domain::Sabotage::default(),
     };
     match start(&config, Arc::new(SystemClock)).await {

@@ -46,6 +46,12 @@ impl Default for Gateways {
     }
 }
 
+impl std::fmt::Display for Gateways {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}, {}", self.wechat_pay, self.alipay)
+    }
+}
+
 /// Why an address is not taken as a provider's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

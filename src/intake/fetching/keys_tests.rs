@@ -98,3 +98,20 @@ fn a_signature_that_is_no_base64_verifies_nothing() {
         assert!(!public.verifies(b"x", signature), "{signature}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever is pasted is judged, and nothing panics; pieces of keys in the wrong places are the likeliest nonsense.
+    #[test]
+    fn no_text_panics(
+        before in ".{0,80}",
+        label in "[A-Z ]{0,20}",
+        body in "[A-Za-z0-9+/= \n]{0,200}",
+        after in "(-----END [A-Z ]{0,20}-----)?.{0,40}",
+    ) {
+        for text in [format!("{before}-----BEGIN {label}-----{body}{after}"), format!("{before}{body}")] {
+            let _ = SigningKey::read(&text);
+            let _ = VerifyingKey::read(&text);
+            let _ = PlatformKeys::read(&text, &label);
+        }
+    }
+}

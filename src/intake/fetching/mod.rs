@@ -16,10 +16,12 @@ pub use client::{ANSWER_BYTES_MAX, BillClient, Gateways};
 pub use fault::{Advice, Fault};
 pub use keys::{KEY_TEXT_BYTES_MAX, KeyError, PlatformKeys, SigningKey, VerifyingKey};
 
+use std::path::Path;
+
 use chrono::NaiveDate;
 use tempfile::TempPath;
 
-use crate::domain::BillKind;
+use crate::domain::{BillKind, Clock};
 
 /// What a merchant needs to fetch bills. Never shows itself: it holds a private key.
 pub enum Credentials {
@@ -46,4 +48,21 @@ pub enum Answer {
     NoActivity,
     /// There is no bill, and the provider does not tell "not yet" from "nothing happened".
     NotThere,
+}
+
+/// Asks for a bill and brings it into `folder`.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn fetch(
+    client: &BillClient,
+    credentials: &Credentials,
+    wish: Wish,
+    clock: &dyn Clock,
+    folder: &Path,
+) -> Result<Answer, Fault> {
+    match credentials {
+        Credentials::WechatPay(merchant) => wechat_pay::fetch(client, merchant, wish, clock, folder).await,
+        Credentials::Alipay(app) => alipay::fetch(client, app, wish, clock, folder).await,
+    }
 }

@@ -170,7 +170,8 @@ pub async fn fetch(
 ) -> Result<Answer, Fault> {
     let path = path_of(wish).ok_or_else(|| Fault::told("KIND", wish.kind.as_str(), Advice::CheckAccount))?;
     let address = client.gateways().wechat_pay(&path)?;
-    let reply = client.answer(signed(client, merchant, &address, clock)?).await?;
+    let question = signed(client, merchant, &address, clock)?.header("Accept", "application/json");
+    let reply = client.answer(question).await?;
     let ticket = match merchant.read_first(&reply, clock.now())? {
         First::NotReady => return Ok(Answer::NotReady),
         First::NoActivity => return Ok(Answer::NoActivity),
@@ -178,7 +179,8 @@ pub async fn fetch(
         First::Ticket(ticket) => ticket,
     };
     let address = client.gateways().wechat_pay_download(&ticket.download_url)?;
-    let packed = client.download(signed(client, merchant, &address, clock)?, folder).await?;
+    let question = signed(client, merchant, &address, clock)?.header("Accept", "*/*");
+    let packed = client.download(question, folder).await?;
     let folder = folder.to_owned();
     let checked = tokio::task::spawn_blocking(move || unpack_and_check(&packed, &folder, &ticket.hash_value));
     let bill = checked.await.map_err(|_| Fault::Disk("the unpacking thread died".to_owned()))??;
@@ -198,8 +200,7 @@ fn signed(
         path.push_str(query);
     }
     let authorization = merchant.authorization("GET", &path, "", clock.now(), &nonce()?)?;
-    let mut request =
-        client.get(address).header("Accept", "application/json").header("Authorization", authorization);
+    let mut request = client.get(address).header("Authorization", authorization);
     if let Some(id) = merchant.platform.public_key_id() {
         // Asks to be answered with this key while a merchant changes from certificates to it.
         request = request.header("Wechatpay-Serial", id);

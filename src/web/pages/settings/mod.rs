@@ -1,6 +1,7 @@
-//! Settings: stores, API keys, contract rates, sites of the checkout beacon. Members see the stores; only owners change anything.
+//! Settings: stores, API keys, contract rates, sites of the checkout beacon, bills that are fetched. Members see the stores; only owners change anything.
 
 mod beacon;
+mod fetching;
 mod keys;
 mod rates;
 mod stores;
@@ -27,5 +28,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(stores::routes)
         .configure(keys::routes)
         .configure(rates::routes)
-        .configure(beacon::routes);
+        .configure(beacon::routes)
+        .configure(fetching::routes);
 }

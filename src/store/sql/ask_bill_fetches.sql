@@ -1,0 +1,2 @@
+update bill_fetch set state = 'waiting', tries = 0, next_try_ms = $2
+where source_id = $1 and state in ('waiting', 'failed', 'no_bill')

@@ -1,0 +1,1 @@
+select sealed_key from bill_source where id = $1
