@@ -115,7 +115,7 @@ imports-zone = Times are in
 imports-zone-beijing = Beijing time (UTC+8)
 imports-zone-own = As printed with each row
 imports-accounts = Merchant ids
-imports-columns-unread = Columns that are not read (and not kept)
+imports-columns-unread = Columns not kept
 imports-lines-accepted-later = Will be taken in
 imports-lines-about-later = Read = will be taken in + rejected + not data (headers, summaries, comments, empty lines).
 imports-witnesses = Only compared, not counted
@@ -188,3 +188,33 @@ ledger-adjustment = Adjustment
 imports-variant-alipay-trade = Trade bill
 imports-variant-alipay-trade__acquirer = Trade bill of an institution
 job-sweep_uploads = Remove uploads that nobody confirmed
+imports-arrivals = Bills of the last 30 days
+imports-arrivals-about = One sign for every day of the source, from the oldest to yesterday. The bill of a day is there from 10:00 Beijing time of the next day.
+imports-arrivals-missing = { $n ->
+    [one] one day without its bill
+   *[other] { $n } days without their bills
+ }
+imports-day-arrived = arrived
+imports-day-no-activity = nothing happened
+imports-day-not-due = not due yet
+imports-day-late = late
+imports-day-missing = missing
+imports-day-no-claim = not expected
+imports-reports = Reports of these days
+imports-variant-wechat_pay-fund_flow = Fund-flow bill
+imports-variant-alipay-account = Account bill
+imports-mend = Put rejected lines right and hand them in
+imports-mend-about = Download the list above, put the lines right in its last column and hand the list in here; or hand in the whole file put right. Only lines that were rejected are read again. Lines that looked like they held a card number are not kept: write them anew without it.
+imports-mend-file = The list or the file
+imports-mend-button = Read these lines
+imports-mend-outcome = { $mended } lines were taken in, { $still } are still rejected{ $foreign ->
+    [0] .
+   *[other] , and { $foreign } were none of the rejected lines and were left alone.
+ }
+imports-mend-state = Of { $all } rejected lines { $mended } were mended, { $still } are still rejected.
+imports-mended = Mended
+imports-rejected-still = Rejected
+imports-mend-fault-by-line = The lines of this file cannot be read one by one. Put the file right and import it whole: nothing is counted twice.
+imports-mend-fault-whole = This is neither the list of rejected lines nor the whole file. Nothing was taken in.
+imports-mend-fault-unreadable = The file cannot be read as lines of this bill. Nothing was taken in.
+imports-mend-fault-no-file = No file came, or it was cut off. Nothing was taken in.

@@ -115,7 +115,7 @@ imports-zone = 时间所在时区
 imports-zone-beijing = 北京时间（UTC+8）
 imports-zone-own = 以各行标注为准
 imports-accounts = 商户号
-imports-columns-unread = 不读取的列（也不保留）
+imports-columns-unread = 不保留的列
 imports-lines-accepted-later = 将导入
 imports-lines-about-later = 读取 = 将导入 + 失败 + 非数据行（表头、汇总、注释、空行）。
 imports-witnesses = 仅作核对，不计入统计
@@ -176,3 +176,30 @@ ledger-adjustment = 调账
 imports-variant-alipay-trade = 业务明细
 imports-variant-alipay-trade__acquirer = 业务明细（机构版）
 job-sweep_uploads = 清理未确认的上传文件
+imports-arrivals = 近 30 天账单到达情况
+imports-arrivals-about = 每个符号代表来源的一天，从早到晚，至昨天为止。微信支付和支付宝的账单在次日北京时间 10:00 后可下载。
+imports-arrivals-missing = 缺 { $n } 天的账单
+imports-day-arrived = 已到
+imports-day-no-activity = 当天无交易
+imports-day-not-due = 未到时间
+imports-day-late = 迟到
+imports-day-missing = 缺失
+imports-day-no-claim = 无需账单
+imports-reports = 相关日期的报表
+imports-variant-wechat_pay-fund_flow = 资金账单
+imports-variant-alipay-account = 账务明细
+imports-mend = 更正失败行并重新提交
+imports-mend-about = 下载上面的清单，在最后一列更正各行后，在此提交该清单；也可以提交更正后的整个文件。只会重新读取失败的行。疑似含银行卡号的行没有保留，请去掉卡号后重新填写。
+imports-mend-file = 清单或文件
+imports-mend-button = 读取这些行
+imports-mend-outcome = 已导入 { $mended } 行，{ $still } 行仍失败{ $foreign ->
+    [0] 。
+   *[other] ，另有 { $foreign } 行不在失败行之列，未作改动。
+ }
+imports-mend-state = 共 { $all } 行失败，已更正 { $mended } 行，{ $still } 行仍失败。
+imports-mended = 已更正
+imports-rejected-still = 失败
+imports-mend-fault-by-line = 此文件不能逐行读取。请更正文件后整体导入，不会重复计算。
+imports-mend-fault-whole = 提交的既不是失败行清单，也不是完整的文件。没有导入任何内容。
+imports-mend-fault-unreadable = 无法按此账单的格式读取提交的文件。没有导入任何内容。
+imports-mend-fault-no-file = 没有收到文件，或上传中断。没有导入任何内容。

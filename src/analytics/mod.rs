@@ -7,6 +7,7 @@ mod column;
 mod groups;
 mod levels;
 mod packed;
+mod payment_times;
 mod people;
 mod rollup;
 mod rows;
@@ -25,6 +26,7 @@ pub use levels::{
     provider_of, source_offset,
 };
 pub use packed::{Detail, FORMAT, ItemDetail, Packed, RollupError};
+pub use payment_times::payment_times;
 pub use people::{CustomerCounts, FunnelCounts, MAIN_WAY, customer_counts, funnel_counts};
 pub use rollup::{
     AttemptKey, AttemptSums, ConversionKey, ConversionSums, DayBlock, Feed, ItemKey, ItemSums, LatencyKey,

@@ -11,23 +11,25 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::bills::{
-    BillContext, Examined, FileHints, HEAD_LINES_MAX, Line, LineCounts, Refusal, RejectedLine, Spool,
-    SpoolError, TotalsCheck, encoding_of, read_bill, recognise,
+    BillContext, Examined, FileHints, HEAD_LINES_MAX, Line, LineCounts, NotData, Refusal, RejectedLine,
+    Spool, SpoolError, TotalsCheck, encoding_of, read_bill, recognise,
 };
 use super::import_days::ImportDays;
 use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
+use super::mending::HEAD_BYTES_MAX;
+use super::rejected::{REJECTED_KEPT_MAX, RejectedRow, row_of, sealed};
 use super::{Intake, IntakeError, Pseudonyms};
 use crate::domain::{Instant, LedgerLine, StoreId, Transaction, import_feed};
 use crate::store::{
-    Database, ImportDraft, ImportFindings, ImportRecord, ImportState, RejectedRow, StoreError, Withdrawal,
+    Database, ImportDraft, ImportFindings, ImportRecord, ImportState, SealError, StoreError, Withdrawal,
 };
 
 /// Ledger lines that go to the inbox at once.
 const LINES_PER_CHUNK: usize = 10_000;
 /// Transactions that go to the inbox at once; each may carry a basket.
 const TRANSACTIONS_PER_CHUNK: usize = 2_000;
-/// Rejected lines of one import that are kept; all are counted.
-pub const REJECTED_KEPT_MAX: usize = 10_000;
+/// Millionths of a whole file.
+const PPM_WHOLE: i64 = 1_000_000;
 /// Times that a full queue is waited for.
 const QUEUE_TRIES_MAX: u32 = 120;
 /// Characters of a file name that are kept.
@@ -80,6 +82,8 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error("the reading thread died: {0}")]
     Thread(#[from] tokio::task::JoinError),
     #[error("import {0} is not there any more")]
@@ -129,6 +133,20 @@ pub async fn begin_import(
 ) -> Result<Begun, ImportError> {
     let path = request.path.clone();
     let (sha256, size_bytes) = tokio::task::spawn_blocking(move || hash_of(&path)).await??;
+    begin_import_of(intake, database, request, sha256, size_bytes).await
+}
+
+/// The same of a file that was handed in in another form (locked, packed), whose hash and size these are.
+///
+/// # Errors
+/// As [`begin_import`].
+pub async fn begin_import_of(
+    intake: &Intake,
+    database: &Database,
+    request: ImportRequest,
+    sha256: String,
+    size_bytes: i64,
+) -> Result<Begun, ImportError> {
     let mapping_sha256 = hash_of_mapping(request.mapping.as_deref());
     let draft = ImportDraft {
         store: request.store,
@@ -214,11 +232,20 @@ pub async fn import_file(
 /// What the reading thread sends.
 enum Message {
     Rejected(Vec<RejectedRow>),
+    /// The text up to the end of the header: by it a line that was mended is read.
+    Head(String),
     Lines(Vec<LedgerLine>, u64),
     Witnesses(Vec<LedgerLine>, u64),
     Transactions(Vec<Transaction>, u64),
     /// Length of the text, once it is unpacked.
     Length(u64),
+}
+
+/// What of an import is durable.
+#[derive(Default)]
+struct SoFar {
+    rows: i64,
+    days: ImportDays,
 }
 
 impl Import {
@@ -236,9 +263,11 @@ impl Import {
         let (send, receive) = mpsc::channel(2);
         let reading =
             Reading { request: self.request.clone(), sha256: self.sha256.clone(), pseudonyms, send };
+        let pseudonyms = Arc::clone(&reading.pseudonyms);
         let reader = tokio::task::spawn_blocking(move || reading.run());
-        let (mut rows, mut days) = (0, ImportDays::default());
-        let taken = self.take_in(intake, database, receive, progress, &mut rows, &mut days).await;
+        let mut so_far = SoFar::default();
+        let taken = self.take_in(intake, database, &pseudonyms, receive, progress, &mut so_far).await;
+        let SoFar { rows, days } = so_far;
         let (mut findings, outcome) = match reader.await {
             Ok(read) => read,
             Err(died) => {
@@ -265,15 +294,15 @@ impl Import {
         database.import(self.id).await?.ok_or(ImportError::Lost(self.id))
     }
 
-    /// Makes durable what the reading thread sends, and counts it in `rows`, also when it ends with an error.
+    /// Makes durable what the reading thread sends, and counts it, also when it ends with an error.
     async fn take_in(
         &self,
         intake: &Intake,
         database: &Database,
+        pseudonyms: &Pseudonyms,
         mut receive: mpsc::Receiver<Message>,
         progress: impl Fn(Progress) + Send,
-        rows: &mut i64,
-        days: &mut ImportDays,
+        so_far: &mut SoFar,
     ) -> Result<(), ImportError> {
         let feed = import_feed(self.id);
         let mut length = 0;
@@ -284,16 +313,23 @@ impl Import {
                     continue;
                 }
                 Message::Rejected(lines) => {
-                    database.add_rejected_rows(self.id, &lines).await?;
+                    database.add_rejected_rows(self.id, &sealed(pseudonyms, self.id, &lines)?).await?;
+                    continue;
+                }
+                Message::Head(head) => {
+                    database.note_import_head(self.id, &head).await?;
                     continue;
                 }
                 Message::Lines(lines, position) => {
                     for line in &lines {
-                        days.add(line);
+                        so_far.days.add(line);
                     }
                     (position, patiently(|| intake.accept_ledger_lines(feed, lines.clone())).await?)
                 }
                 Message::Witnesses(lines, position) => {
+                    for line in &lines {
+                        so_far.days.add(line);
+                    }
                     (position, patiently(|| intake.accept_ledger_witnesses(feed, lines.clone())).await?)
                 }
                 Message::Transactions(chunk, position) => {
@@ -301,15 +337,42 @@ impl Import {
                 }
             };
             let count = i64::try_from(accepted.rows).unwrap_or(i64::MAX);
-            *rows += count;
+            so_far.rows += count;
             let ppm = ppm_of(position, length);
             if let Some(seq) = accepted.inbox_seq {
                 database.add_import_batch(self.id, seq, count, ppm).await?;
             }
-            progress(Progress { ppm, rows: *rows });
+            progress(Progress { ppm, rows: so_far.rows });
         }
         Ok(())
     }
+}
+
+/// Takes rows of an import in that were rejected before and are right now.
+///
+/// # Errors
+/// [`ImportError`]; a part may have gone in, and again is safe.
+pub async fn take_rows(
+    intake: &Intake,
+    database: &Database,
+    import: i64,
+    rows: Vec<LedgerLine>,
+    witnesses: Vec<LedgerLine>,
+    transactions: Vec<Transaction>,
+) -> Result<(), ImportError> {
+    let feed = import_feed(import);
+    let accepted = [
+        patiently(|| intake.accept_ledger_lines(feed, rows.clone())).await?,
+        patiently(|| intake.accept_ledger_witnesses(feed, witnesses.clone())).await?,
+        patiently(|| intake.accept_transactions(feed, transactions.clone())).await?,
+    ];
+    for accepted in accepted {
+        if let Some(seq) = accepted.inbox_seq {
+            let count = i64::try_from(accepted.rows).unwrap_or(i64::MAX);
+            database.add_import_batch(import, seq, count, PPM_WHOLE).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Tries again while the queue is full: a file can wait, its sender cannot send it in smaller pieces.
@@ -371,14 +434,18 @@ impl Reading {
             pseudonyms: &self.pseudonyms,
             hints: &self.request.hints,
         };
-        let mut rejected = Vec::new();
-        let examined = read_bill(spool, format, &context, |line, _| {
+        let (mut rejected, mut head) = (Vec::new(), HeadFinder::default());
+        let examined = read_bill(spool, format, &context, |line, position| {
+            head.see(&line, position);
             if let Line::Rejected(line) = line {
                 keep(&mut rejected, line);
             }
             Ok(())
         })?;
         note(findings, examined);
+        if let Some(head) = head.text(spool)?.filter(|_| !rejected.is_empty()) {
+            self.send(Message::Head(head))?;
+        }
         self.send(Message::Rejected(rejected))?;
         let mut chunks = Chunks::default();
         read_bill(spool, format, &context, |line, position| {
@@ -480,13 +547,29 @@ fn note(findings: &mut ImportFindings, examined: Examined) {
 
 fn keep(rejected: &mut Vec<RejectedRow>, line: RejectedLine) {
     if rejected.len() < REJECTED_KEPT_MAX {
-        rejected.push(RejectedRow {
-            line: i64::try_from(line.line).unwrap_or(i64::MAX),
-            field: line.field,
-            code: line.code.as_str().to_owned(),
-            sentence: line.sentence,
-            raw: line.raw,
-        });
+        rejected.push(row_of(line));
+    }
+}
+
+/// Finds where the header of a file ends.
+#[derive(Default)]
+struct HeadFinder {
+    end: Option<u64>,
+}
+
+impl HeadFinder {
+    fn see(&mut self, line: &Line, position: u64) {
+        if self.end.is_none() && matches!(line, Line::NotData(NotData::Header)) {
+            self.end = Some(position);
+        }
+    }
+
+    /// The text up to there; `None` for files without a header, and with one that is too long to keep.
+    fn text(&self, spool: &Spool) -> io::Result<Option<String>> {
+        let Some(end) = self.end.filter(|end| *end <= HEAD_BYTES_MAX) else { return Ok(None) };
+        let mut bytes = Vec::new();
+        spool.reader()?.take(end).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8(bytes).ok())
     }
 }
 

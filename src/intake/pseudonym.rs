@@ -1,6 +1,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::store::Seal;
+
 /// Bytes of a pseudonym: 128 bits, 32 hex digits.
 const PSEUDONYM_BYTES: usize = 16;
 /// Room for what is hashed, so that most need no second allocation.
@@ -22,6 +24,11 @@ impl Pseudonyms {
     /// Pseudonyms under this secret key.
     pub const fn new(key: [u8; 32]) -> Self {
         Self { key }
+    }
+
+    /// The seal of lines that are kept for a while although they came from people's payments.
+    pub fn seal(&self) -> Seal {
+        Seal::new(blake3::derive_key("tillwatch 2026-11 lines that were rejected", &self.key))
     }
 
     /// The pseudonym of `raw` as a `kind` (`customer`, `payment_fingerprint`, `ip` …) in the number space of

@@ -15,11 +15,13 @@ use super::runner::{Job, JobContext, JobReport};
 
 /// Waiting files of one run.
 const EXPIRED_MAX: i64 = 200;
+/// How long the text of a rejected line is kept to be put right.
+const REJECTED_KEEP: TimeDelta = TimeDelta::days(30);
 /// A file that belongs to no waiting import and was not written for so long was left behind by a process that died:
 /// what is being uploaded is written all the time, and what is being imported was opened long ago.
 const LEFT_BEHIND_AFTER: TimeDelta = TimeDelta::hours(2);
 
-/// Removes uploads whose time is over, and what a crash left behind.
+/// Removes uploads whose time is over, what a crash left behind, and the text of old rejected lines.
 pub struct SweepUploads {
     data_dir: PathBuf,
 }
@@ -66,6 +68,7 @@ pub async fn sweep(database: &Database, data_dir: &Path, now: Instant) -> anyhow
             gone += 1;
         }
     }
+    gone += database.forget_old_rejected_rows(now - REJECTED_KEEP).await.context("old rejected lines")?;
     Ok(gone)
 }
 

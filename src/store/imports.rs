@@ -86,16 +86,6 @@ pub struct ImportOutcome {
     pub shared: bool,
 }
 
-/// A line that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct RejectedRow {
-    pub line: i64,
-    pub field: String,
-    pub code: String,
-    pub sentence: String,
-    pub raw: Option<String>,
-}
-
 /// A file that is about to be read.
 #[derive(Clone, Debug)]
 pub struct ImportDraft {
@@ -240,23 +230,6 @@ impl Database {
         write.commit().await
     }
 
-    /// Keeps rejected lines.
-    pub async fn add_rejected_rows(&self, id: i64, rows: &[RejectedRow]) -> Result<(), StoreError> {
-        let mut write = self.begin_write().await?;
-        for row in rows {
-            statement(include_str!("sql/insert_rejected_row.sql"))
-                .bind(id)
-                .bind(row.line)
-                .bind(&row.field)
-                .bind(&row.code)
-                .bind(&row.sentence)
-                .bind(&row.raw)
-                .execute(write.connection())
-                .await?;
-        }
-        write.commit().await
-    }
-
     /// Ends an import.
     pub async fn finish_import(
         &self,
@@ -304,12 +277,6 @@ impl Database {
             .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(ImportRow::read).collect()
-    }
-
-    /// The rejected lines of an import, in the order of the file.
-    pub async fn rejected_rows(&self, id: i64, most: i64) -> Result<Vec<RejectedRow>, StoreError> {
-        let rows = statement(include_str!("sql/list_rejected_rows.sql")).bind(id).bind(most);
-        rows.fetch_all(self.readers()).await
     }
 
     /// What the folds made of an import's rows so far.

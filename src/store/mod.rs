@@ -31,6 +31,7 @@ mod outbox;
 mod pending_imports;
 mod people;
 mod postgres;
+mod rejected_rows;
 mod rollups;
 mod schema;
 mod sealed;
@@ -59,7 +60,7 @@ pub use contracts::ContractEntry;
 pub use endpoints::{EndpointRecord, REJECTED_PER_ENDPOINT_MAX, RejectedNotice, SecretRecord};
 pub use error::StoreError;
 pub use idempotency::{Claim, Claims, GivenAnswer, Hash, KeptAnswer};
-pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState, RejectedRow};
+pub use imports::{ImportDraft, ImportFindings, ImportOutcome, ImportRecord, ImportState};
 pub use inbox::{Backlog, BatchOutcome, GroupToken, HeldBatch, InboxBatch, WaitingBatch};
 pub use incidents::{Compose, Transition};
 pub use keys::ApiKeyRecord;
@@ -70,6 +71,7 @@ pub use pending_imports::{
     PendingImport,
 };
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
+pub use rejected_rows::KeptRejectedRow;
 pub use rollups::KeptLevels;
 pub use schema::Schema;
 pub use sealed::{Opened, Seal, SealError, SealedPlace};

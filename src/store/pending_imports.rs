@@ -66,6 +66,8 @@ pub enum Admitted {
 pub struct ArrivedDay {
     pub provider: String,
     pub account: String,
+    /// Which of the account's bills.
+    pub variant: String,
     pub day: NaiveDate,
     /// 0: the bill says that nothing happened.
     pub rows: i64,
@@ -240,26 +242,27 @@ impl Database {
         write.commit().await
     }
 
-    /// The source's days of a store that finished imports hold, from `first` on, by provider, account and day.
+    /// The source's days of a store that finished imports hold and nobody undid, from `first` on.
     pub async fn arrived_days(
         &self,
         store: StoreId,
         first: NaiveDate,
     ) -> Result<Vec<ArrivedDay>, StoreError> {
-        let rows: Vec<(String, String, String, i64, i64)> =
+        let rows: Vec<(String, String, String, String, i64, i64)> =
             statement(include_str!("sql/list_arrived_days.sql"))
                 .bind(store.0)
                 .bind(first.to_string())
                 .fetch_all(self.readers())
                 .await?;
-        let read = |(provider, account, day, rows, import): (String, String, String, i64, i64)| {
-            let day = day.parse().map_err(|_| StoreError::Inconsistent {
-                table: "import_day",
-                row: import.to_string(),
-                what: format!("day `{day}`"),
-            })?;
-            Ok(ArrivedDay { provider, account, day, rows, import })
-        };
+        let read =
+            |(provider, account, variant, day, rows, import): (String, String, String, String, i64, i64)| {
+                let day = day.parse().map_err(|_| StoreError::Inconsistent {
+                    table: "import_day",
+                    row: import.to_string(),
+                    what: format!("day `{day}`"),
+                })?;
+                Ok(ArrivedDay { provider, account, variant, day, rows, import })
+            };
         rows.into_iter().map(read).collect()
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tillwatch::domain::{StoreId, instant_from_ms};
 use tillwatch::intake::import::{Begun, ImportError, ImportRequest, begin_import, import_file};
+use tillwatch::intake::rejected::rejected_rows;
 use tillwatch::intake::{FileHints, Refusal};
 use tillwatch::jobs::{Fold, Job, JobContext};
 use tillwatch::store::{ImportRecord, ImportState};
@@ -159,7 +160,8 @@ async fn rejected_lines_are_kept_without_what_must_not_be_kept() {
     let (_, record) = import(&service, request(&service, store, &path)).await.unwrap();
     let record = record.unwrap();
     assert_eq!((record.findings.lines_accepted, record.findings.lines_rejected), (4, 2));
-    let rejected = service.state.database.rejected_rows(record.id, 10).await.unwrap();
+    let rejected =
+        rejected_rows(&service.state.database, &service.state.pseudonyms, record.id, 10).await.unwrap();
     let found: Vec<_> = rejected.iter().map(|row| (row.line, row.code.as_str(), row.raw.is_some())).collect();
     assert_eq!(found, [(3, "pan_suspected", false), (4, "unknown_kind", true)]);
     assert!(!rejected[1].raw.as_ref().unwrap().contains("oSYN_user_A"));

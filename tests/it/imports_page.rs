@@ -15,7 +15,7 @@ use crate::imports::{AFTER_THE_BILLS_MS, fixture};
 use crate::service::{ORIGIN, TestService};
 
 /// A form as browsers send it: the token, then files.
-fn form(csrf: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn form(csrf: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body =
         format!("--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n").into_bytes();
     for (name, bytes) in files {
@@ -33,7 +33,7 @@ fn form(csrf: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
 /// A browser of the owner over a service.
 pub struct Browser {
     pub service: TestService,
-    cookie: (&'static str, String),
+    pub cookie: (&'static str, String),
 }
 
 /// Status, place to go, page.
@@ -65,16 +65,20 @@ impl Browser {
         html.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 
-    async fn send(&self, kind: &str, body: Vec<u8>) -> Answer {
+    pub async fn send(&self, kind: &str, body: Vec<u8>) -> Answer {
+        self.send_to("/s/main/imports", kind, body).await
+    }
+
+    pub async fn send_to(&self, uri: &str, kind: &str, body: Vec<u8>) -> Answer {
         let request = TestRequest::post()
-            .uri("/s/main/imports")
+            .uri(uri)
             .insert_header(("origin", ORIGIN))
             .insert_header(("content-type", kind))
             .set_payload(body);
         self.ask(request).await
     }
 
-    async fn upload(&self, name: &str, bytes: &[u8]) -> Answer {
+    pub async fn upload(&self, name: &str, bytes: &[u8]) -> Answer {
         let body = form(&self.csrf().await, &[(name, bytes)]);
         self.send("multipart/form-data; boundary=x", body).await
     }
@@ -117,23 +121,23 @@ impl Browser {
         while fold.run(&context).await.unwrap().done > 0 {}
     }
 
-    async fn inbox_rows(&self) -> i64 {
+    pub async fn inbox_rows(&self) -> i64 {
         self.service.state.database.inbox_backlog().await.unwrap().rows
     }
 
     /// What is stored: imports, rows, files of uploads.
-    async fn stored(&self) -> (usize, i64, usize) {
+    pub async fn stored(&self) -> (usize, i64, usize) {
         let database = &self.service.state.database;
         let store = database.stores().await.unwrap()[0].id;
         let imports = database.imports(store, 100).await.unwrap().len();
         (imports, self.inbox_rows().await, self.uploads())
     }
 
-    fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.service.state.config.data_dir.join("uploads")
     }
 
-    fn uploads(&self) -> usize {
+    pub fn uploads(&self) -> usize {
         fs::read_dir(self.folder()).map_or(0, Iterator::count)
     }
 }
@@ -248,7 +252,7 @@ async fn a_form_that_is_wrong_leaves_everything_as_it_was() {
     assert_eq!(browser.stored().await, before);
 }
 
-fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in entries {
         archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();

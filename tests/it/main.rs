@@ -16,6 +16,7 @@ mod fold_equals_rebuild;
 mod funnel;
 mod idempotency;
 mod imports;
+mod imports_mend;
 mod imports_page;
 mod ingest;
 mod inventory;

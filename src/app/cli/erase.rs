@@ -7,6 +7,7 @@ use clap::Args;
 use crate::app::config::DataOptions;
 use crate::app::{DataFolder, pseudonyms_with};
 use crate::domain::Word;
+use crate::intake::rejected::erase_from_rejected;
 use crate::jobs::erase::{ERASURES, erase, erasures_of, log_erasures, pseudonyms_of};
 use crate::lake::Lake;
 use crate::store::Database;
@@ -42,7 +43,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let lake = Lake::open(&folder.join("lake")).context("opening the lake")?;
     let providers: BTreeSet<Word> =
         database.load_snapshot().await?.freshness.into_keys().map(|(_, _, provider)| provider).collect();
-    let people = pseudonyms_of(&pseudonyms_with(&lock.secret()?), &providers, &options.customer);
+    let pseudonyms = pseudonyms_with(&lock.secret()?);
+    let people = pseudonyms_of(&pseudonyms, &providers, &options.customer);
     if !options.yes {
         println!(
             "Payments stay, for the books rest on their amounts; what points to this person goes: from files,"
@@ -57,9 +59,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         log_erasures(place, &erasures)?;
     }
     // Lines that were rejected are kept as they came, as far as they point to nobody: to be sure.
-    for text in people.iter().chain([&options.customer]) {
-        database.erase_from_rejected_rows(text).await.context("looking through rejected lines")?;
-    }
+    let texts: Vec<&str> = people.iter().chain([&options.customer]).map(String::as_str).collect();
+    erase_from_rejected(&database, &pseudonyms, &texts).await.context("looking through rejected lines")?;
     let erased = erase(&database, &lake, &erasures, now()).await;
     database.close().await;
     let erased = erased?;

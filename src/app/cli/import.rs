@@ -11,8 +11,9 @@ use crate::app::{InUse, Running, start};
 use crate::domain::{Store, SystemClock};
 use crate::intake::FileHints;
 use crate::intake::fetching::Gateways;
-use crate::intake::import::{Begun, ImportRequest, REJECTED_KEPT_MAX, import_file};
-use crate::store::{Database, ImportOutcome, ImportRecord, ImportState, RejectedRow};
+use crate::intake::import::{Begun, ImportRequest, import_file};
+use crate::intake::rejected::{REJECTED_KEPT_MAX, RejectedRow, rejected_rows};
+use crate::store::{Database, ImportOutcome, ImportRecord, ImportState};
 
 use super::serve::now;
 use super::{import_preview, import_remote};
@@ -118,7 +119,7 @@ async fn import_here(running: &Running, options: &Options, mapping: Option<Strin
     print(&record, &outcome);
     if let Some(path) = &options.rejected_to {
         let most = i64::try_from(REJECTED_KEPT_MAX)?;
-        let rows = state.database.rejected_rows(record.id, most).await?;
+        let rows = rejected_rows(&state.database, &state.pseudonyms, record.id, most).await?;
         write_rejected(path, &rows).with_context(|| format!("writing {}", path.display()))?;
     }
     if record.state == ImportState::Refused {

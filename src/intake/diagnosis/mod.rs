@@ -5,6 +5,7 @@
 
 mod findings;
 mod known;
+mod shift;
 mod tally;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use findings::{
     Warning,
 };
 use known::known_rows;
+use shift::{Probe, shift_of};
 pub use tally::SAMPLE_ROWS_MAX;
 use tally::{Keys, Tally};
 
@@ -57,9 +59,9 @@ impl Examiner {
         let store = request.store;
         let pseudonyms = Arc::clone(&self.pseudonyms);
         let reading = move || read(&request, &pseudonyms, &position);
-        let (mut diagnosis, keys) = tokio::task::spawn_blocking(reading).await??;
+        let (mut diagnosis, keys, probes) = tokio::task::spawn_blocking(reading).await??;
         if diagnosis.refusal.is_none() {
-            self.compare(store, keys, &mut diagnosis).await?;
+            self.compare(store, keys, probes, &mut diagnosis).await?;
         }
         Ok(diagnosis)
     }
@@ -69,12 +71,19 @@ impl Examiner {
         &self,
         store: StoreId,
         keys: Option<Keys>,
+        probes: Vec<Probe>,
         diagnosis: &mut Diagnosis,
     ) -> Result<(), ImportError> {
         if let Some(keys) = keys {
             let (lake, snapshot) = (Arc::clone(&self.lake), Arc::clone(&self.snapshot));
             diagnosis.known =
                 tokio::task::spawn_blocking(move || known_rows(&lake, &snapshot, store, &keys)).await?;
+        }
+        let (lake, snapshot) = (Arc::clone(&self.lake), Arc::clone(&self.snapshot));
+        let looking = move || shift_of(&lake, &snapshot, store, &probes);
+        match tokio::task::spawn_blocking(looking).await? {
+            Ok(shift) => diagnosis.warnings.extend(shift),
+            Err(error) => tracing::warn!(%error, "times of an upload cannot be compared with what is here"),
         }
         for found in diagnosis.accounts.clone() {
             if let Some(other) = self.other_store_of(store, &found).await? {
@@ -104,7 +113,7 @@ fn read(
     request: &ImportRequest,
     pseudonyms: &Pseudonyms,
     position: &AtomicI64,
-) -> Result<(Diagnosis, Option<Keys>), ImportError> {
+) -> Result<(Diagnosis, Option<Keys>, Vec<Probe>), ImportError> {
     let mut diagnosis = Diagnosis::default();
     let mut tally = Tally::default();
     let outcome = read_into(request, pseudonyms, position, &mut diagnosis, &mut tally);
@@ -113,8 +122,9 @@ fn read(
         Err(SpoolError::Refused(refusal)) => diagnosis.refusal = Some(Refused::of(&refusal)),
         Err(SpoolError::Io(error)) => return Err(error.into()),
     }
+    let probes = tally.take_probes();
     let keys = tally.finish(&mut diagnosis);
-    Ok((diagnosis, keys))
+    Ok((diagnosis, keys, probes))
 }
 
 impl SummaryTotal {

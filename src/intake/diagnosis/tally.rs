@@ -5,7 +5,11 @@ use chrono::NaiveDate;
 use super::super::accept::ACCOUNT_BILL;
 use super::super::bills::{RejectCode, RejectedLine};
 use super::findings::{AccountFound, Diagnosis, KindSum, RejectedFound, SampleRow, Warning};
-use crate::domain::{Currency, Direction, Kind, LedgerLine, RecordKey, Stream, Transaction, Word, row_hash};
+use super::shift::{PROBES_MAX, Probe};
+use crate::domain::{
+    Currency, Direction, Instant, Kind, LedgerKind, LedgerLine, RecordKey, Stream, Transaction, Word,
+    row_hash,
+};
 use crate::lake::StreamRecord;
 
 /// Rows shown as they will be read.
@@ -36,6 +40,7 @@ pub struct Tally {
     rejected: BTreeMap<&'static str, RejectedFound>,
     accounts: BTreeSet<AccountFound>,
     keys: Keys,
+    probes: Vec<Probe>,
     keys_overflown: bool,
     records: u64,
     witnesses: u64,
@@ -71,6 +76,10 @@ impl Tally {
             self.sum(row.kind.as_str(), row.currency).add(row.gross, row.fee, row.net);
         }
         self.note_account(row.provider, &row.account);
+        if row.kind == LedgerKind::Payment {
+            let ids = [row.provider_transaction_id.as_deref(), row.order_id.as_deref()];
+            self.note_probe(row.completed_at.unwrap_or(row.posted_at), ids);
+        }
         let key = if witness { row.key().as_witness_of(ACCOUNT_BILL) } else { row.key() };
         self.note_key(Stream::LedgerLines, row.posted_at.date_naive(), &[key], || row_hash(row));
         if self.sample.len() < SAMPLE_ROWS_MAX {
@@ -100,6 +109,10 @@ impl Tally {
         let gross = if row.status.is_posted() { amount } else { 0 };
         self.sum(row.kind.as_str(), currency).add(gross, row.fee, None);
         self.note_account(row.provider, &row.account);
+        if row.kind == Kind::Payment {
+            let ids = [row.provider_transaction_id.as_deref(), row.order_id.as_deref()];
+            self.note_probe(row.completed_at.unwrap_or(row.created_at), ids);
+        }
         let keys = [row.key(), row.key().as_witness_of(super::FEED)];
         self.note_key(Stream::Transactions, row.created_at.date_naive(), &keys, || row_hash(row));
         if self.sample.len() < SAMPLE_ROWS_MAX {
@@ -173,6 +186,18 @@ impl Tally {
     fn sum(&mut self, kind: &str, currency: Currency) -> &mut Sum {
         let entry = self.sums.entry((kind.to_owned(), currency.code()));
         &mut entry.or_insert_with(|| (currency, Sum::default())).1
+    }
+
+    fn note_probe(&mut self, at: Instant, ids: [Option<&str>; 2]) {
+        if self.probes.len() < PROBES_MAX {
+            let ids = ids.into_iter().flatten().map(str::to_owned).collect();
+            self.probes.push(Probe { ids, at });
+        }
+    }
+
+    /// The payments whose times can be compared with what is known of them.
+    pub fn take_probes(&mut self) -> Vec<Probe> {
+        std::mem::take(&mut self.probes)
     }
 
     fn note_account(&mut self, provider: Option<Word>, account: &str) {

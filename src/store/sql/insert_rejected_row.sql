@@ -1,1 +1,1 @@
-insert into rejected_row (import_id, line, field, code, sentence, raw) values ($1, $2, $3, $4, $5, $6)
+insert into rejected_row (import_id, line, field, code, sentence, sealed) values ($1, $2, $3, $4, $5, $6)

@@ -1,7 +1,9 @@
 //! Did my file go in right? Upload, result, rejected lines.
 
 mod api;
+mod arrivals;
 mod events;
+mod mend;
 mod pending;
 mod undo;
 mod upload;
@@ -17,16 +19,16 @@ use serde::Deserialize;
 use tempfile::TempPath;
 
 use crate::domain::Store;
-use crate::intake::import::{
-    Begun, Import, ImportError, ImportRequest, REJECTED_KEPT_MAX, begin_import, is_running,
-};
-use crate::store::{ImportOutcome, ImportRecord, ImportState, PendingImport, RejectedRow};
+use crate::intake::import::{Begun, Import, ImportError, ImportRequest, begin_import, is_running};
+use crate::intake::rejected::{REJECTED_KEPT_MAX, RejectedError, RejectedRow, rejected_rows};
+use crate::store::{ImportOutcome, ImportRecord, ImportState, PendingImport};
 use crate::web::door::Viewer;
 use crate::web::error::WebError;
 use crate::web::page::{Area, Page};
 use crate::web::respond;
 use crate::web::state::AppState;
 use crate::web::texts::Language;
+use arrivals::{Standing, Strip};
 use undo::Undo;
 use upload::{UPLOAD_BYTES_MAX, Upload, UploadError, UploadFault};
 
@@ -43,6 +45,7 @@ struct ImportsPage {
     stores: Vec<Store>,
     imports: Vec<Listed>,
     waiting: Vec<Waiting>,
+    strips: Vec<Strip>,
     size_max: String,
     /// What was wrong with the upload that this page answers.
     fault: Option<UploadFault>,
@@ -73,6 +76,11 @@ struct ImportPage {
     record: ImportRecord,
     outcome: ImportOutcome,
     rejected: Vec<RejectedRow>,
+    /// How many rejected lines were mended.
+    mended: i64,
+    /// What came of lines that were just handed in again.
+    mending: Option<String>,
+    mend_fault: Option<String>,
     zone: Tz,
     tag: Tag,
     already: bool,
@@ -199,7 +207,8 @@ impl ListPage<'_> {
     async fn read(self, request: &HttpRequest, state: &AppState) -> Result<ImportsPage, WebError> {
         let page = self.viewer.page(request, self.slug, Area::Imports)?;
         let stores: Vec<Store> = self.viewer.stores_of(self.slug)?.into_iter().cloned().collect();
-        let (mut imports, mut waiting) = (Vec::new(), Vec::new());
+        let (mut imports, mut waiting, mut strips) = (Vec::new(), Vec::new(), Vec::new());
+        let now = state.clock.now();
         for store in &stores {
             let undone = state.database.withdrawals(store.id).await?;
             for record in state.database.imports(store.id, LISTED_MAX).await? {
@@ -213,7 +222,8 @@ impl ListPage<'_> {
                     record,
                 });
             }
-            let pending = state.database.pending_imports(store.id, state.clock.now()).await?;
+            strips.extend(arrivals::strips(&state.database, &page, store, now).await?);
+            let pending = state.database.pending_imports(store.id, now).await?;
             waiting.extend(pending.into_iter().map(|pending| Waiting {
                 pending,
                 store_slug: store.slug.clone(),
@@ -223,7 +233,7 @@ impl ListPage<'_> {
         imports.sort_by_key(|listed| std::cmp::Reverse((listed.record.created_at, listed.record.id)));
         let size_max = format!("{} GiB", UPLOAD_BYTES_MAX >> 30);
         let (fault, discarded) = (self.fault, self.discarded);
-        Ok(ImportsPage { page, stores, imports, waiting, size_max, fault, discarded })
+        Ok(ImportsPage { page, stores, imports, waiting, strips, size_max, fault, discarded })
     }
 }
 
@@ -290,6 +300,13 @@ fn is_under_way(state: &AppState, record: &ImportRecord) -> bool {
     is_running(&state.intake, record)
 }
 
+fn sealed_failed(error: RejectedError) -> WebError {
+    match error {
+        RejectedError::Store(error) => error.into(),
+        RejectedError::Seal(error) => WebError::Internal(error.into()),
+    }
+}
+
 fn failed(error: ImportError) -> WebError {
     match error {
         ImportError::Refused(refusal) => WebError::rejected(refusal.code(), refusal.sentence_en()),
@@ -316,6 +333,21 @@ struct Shown {
     already: String,
     #[serde(default)]
     unsure: String,
+    /// What came of lines that were handed in again.
+    mended: Option<u32>,
+    still: Option<u32>,
+    foreign: Option<u32>,
+    #[serde(default)]
+    fault: String,
+}
+
+impl Shown {
+    /// What came of lines that were handed in again, in words.
+    fn mending(&self, page: &Page) -> Option<String> {
+        let (mended, still, foreign) = (self.mended?, self.still?, self.foreign?);
+        let values = [("mended", mended.into()), ("still", still.into()), ("foreign", foreign.into())];
+        Some(page.t_with("imports-mend-outcome", &values))
+    }
 }
 
 /// `GET /s/{store}/imports/{id}`
@@ -330,7 +362,10 @@ async fn show(
     let (store, record) = record_of(&viewer, &state, &slug, id).await?;
     let page = viewer.page(&request, &slug, Area::Imports)?;
     let outcome = state.database.import_outcome(&record).await?;
-    let rejected = state.database.rejected_rows(id, REJECTED_SHOWN_MAX).await?;
+    let rejected = rejected_rows(&state.database, &state.pseudonyms, id, REJECTED_SHOWN_MAX)
+        .await
+        .map_err(sealed_failed)?;
+    let mended = state.database.mended_rows(id).await?;
     let sentence = sentence_of(page.language, &record.findings.sentence_en, &record.findings.sentence_zh);
     let period = record.findings.days.map(|(first, last)| page.days(first, last)).unwrap_or_default();
     let undo = Undo::of(&state, &viewer, &record).await?;
@@ -343,11 +378,16 @@ async fn show(
     let refresh = runs || undo.is_under_way() || (record.state == ImportState::Done && outcome.waiting > 0);
     let already = !query.already.is_empty();
     let zone = store.zone;
+    let mending = query.mending(&page);
+    let mend_fault = mend::fault_key(&query.fault).map(|key| page.t(&key));
     let body = ImportPage {
         page,
         record,
         outcome,
         rejected,
+        mended,
+        mending,
+        mend_fault,
         zone,
         tag,
         already,
@@ -377,10 +417,11 @@ async fn rejected(
 /// The rejected lines of an import as a CSV file, with a byte-order mark for Excel.
 async fn csv_of(page: &Page, state: &AppState, record: &ImportRecord) -> Result<HttpResponse, WebError> {
     let most = i64::try_from(REJECTED_KEPT_MAX).unwrap_or(i64::MAX);
-    let rows = state.database.rejected_rows(record.id, most).await?;
+    let rows =
+        rejected_rows(&state.database, &state.pseudonyms, record.id, most).await.map_err(sealed_failed)?;
     let header = ["imports-line", "imports-column", "imports-code", "imports-reason", "imports-raw"]
         .map(|key| page.t(key));
-    let lines = rows.iter().map(|row| {
+    let lines = rows.iter().filter(|row| !row.mended).map(|row| {
         let raw = row.raw.clone().unwrap_or_default();
         [row.line.to_string(), row.field.clone(), row.code.clone(), reason(page, row), raw]
     });
@@ -410,6 +451,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(pending::routes)
         .configure(events::routes)
         .configure(undo::routes)
+        .configure(mend::routes)
         .service(web::resource("/s/{store}/imports").get(list).post(receive))
         .service(web::resource("/s/{store}/imports/{id:[0-9]+}/rejected.csv").get(rejected))
         .service(web::resource("/s/{store}/imports/{id:[0-9]+}").get(show))

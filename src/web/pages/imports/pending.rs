@@ -13,7 +13,7 @@ use tempfile::TempPath;
 use super::{failed, run_on, sentence_of, variant_words, waiting, zone_words};
 use crate::domain::{Currency, Store};
 use crate::intake::diagnosis::{Diagnosis, RejectedFound, SampleRow, Warning};
-use crate::intake::import::{Begun, begin_import, known_import};
+use crate::intake::import::{Begun, begin_import_of, known_import};
 use crate::store::{ImportState, PendingImport};
 use crate::web::door::{SignedForm, Viewer};
 use crate::web::error::WebError;
@@ -196,22 +196,23 @@ async fn confirm(
         return Err(WebError::Conflict);
     };
     let file = request.path.clone();
-    let (import, already) =
-        match begin_import(&state.intake, &state.database, request).await.map_err(failed)? {
-            // Another click on the same button, whose import has the file.
-            Begun::Running(import) => (import, true),
-            Begun::Already(import) => {
-                waiting::discard(&state, &pending).await?;
-                (import, true)
-            }
-            Begun::Started(import) => {
-                let number = import.id;
-                state.database.take_pending_import(id).await?;
-                let file = TempPath::try_from_path(file).map_err(|error| WebError::Internal(error.into()))?;
-                run_on(&state, import, file);
-                (number, false)
-            }
-        };
+    let (sha256, size_bytes) = (pending.sha256.clone(), pending.size_bytes);
+    let begun = begin_import_of(&state.intake, &state.database, request, sha256, size_bytes).await;
+    let (import, already) = match begun.map_err(failed)? {
+        // Another click on the same button, whose import has the file.
+        Begun::Running(import) => (import, true),
+        Begun::Already(import) => {
+            waiting::discard(&state, &pending).await?;
+            (import, true)
+        }
+        Begun::Started(import) => {
+            let number = import.id;
+            state.database.take_pending_import(id).await?;
+            let file = TempPath::try_from_path(file).map_err(|error| WebError::Internal(error.into()))?;
+            run_on(&state, import, file);
+            (number, false)
+        }
+    };
     let target = format!("/s/{}/imports/{import}{}", store.slug, if already { "?already=1" } else { "" });
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish())
 }

@@ -1,0 +1,1 @@
+select head from import where id = $1

@@ -1,0 +1,1 @@
+update import set head = $2 where id = $1
