@@ -279,7 +279,7 @@ impl Database {
         Ok(seal.open(place(&row_of(source.store, source.provider, &source.account)), &sealed)?)
     }
 
-    /// Changes what is fetched; the credentials stay.
+    /// Changes what is fetched; the credentials stay. Bills that did not come and are wished for no more leave the list.
     pub async fn set_bill_source(
         &self,
         id: i64,
@@ -295,6 +295,18 @@ impl Database {
             .bind(is_on)
             .bind(first_day.to_string())
             .bind(now.timestamp_millis())
+            .execute(write.connection())
+            .await?;
+        for unwished in BillKind::ALL.iter().filter(|kind| !kinds.contains(kind)) {
+            statement(include_str!("sql/forget_bill_fetches_of_kind.sql"))
+                .bind(id)
+                .bind(unwished.as_str())
+                .execute(write.connection())
+                .await?;
+        }
+        statement(include_str!("sql/forget_bill_fetches_before.sql"))
+            .bind(id)
+            .bind(first_day.to_string())
             .execute(write.connection())
             .await?;
         write.commit().await

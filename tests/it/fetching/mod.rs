@@ -1,5 +1,6 @@
 //! Bills that are fetched: from the clock to durable rows, against a stand-in that checks our signatures.
 
+mod page;
 mod stand_in;
 
 use std::sync::Arc;
@@ -326,6 +327,36 @@ async fn account_bills_of_both_providers_come_in_as_well() {
 }
 
 #[tokio::test]
+async fn a_kind_that_is_switched_off_is_asked_for_no_more() {
+    let world = World::new().await;
+    let kinds = [BillKind::Trade, BillKind::FundBasic];
+    let id = world.switch_on(BillProvider::WechatPay, &kinds, "2026-11-18").await;
+    // By day and kind: fund_basic, trade of the 20th, of the 19th, of the 18th.
+    world.stand_in.will_say([Say::NoActivity, Say::NoActivity]);
+    world.run().await;
+    assert_eq!(world.stand_in.heard().len(), 6);
+    let now = world.service.clock.now();
+    world.context.database.set_bill_source(id, TRADE, true, day("2026-11-19"), now).await.unwrap();
+    world.advance(TimeDelta::minutes(30));
+    world.run().await;
+    assert_eq!(
+        world.stand_in.heard(),
+        ["/v3/bill/tradebill?bill_date=2026-11-19&bill_type=ALL&tar_type=GZIP"]
+    );
+    // What is known stays known.
+    let left: Vec<_> =
+        world.list(id).await.iter().map(|one| (one.kind, one.day.to_string(), one.state)).collect();
+    assert_eq!(
+        left,
+        [
+            (BillKind::FundBasic, "2026-11-20".to_owned(), FetchState::NoActivity),
+            (BillKind::Trade, "2026-11-20".to_owned(), FetchState::NoActivity),
+            (BillKind::Trade, "2026-11-19".to_owned(), FetchState::Waiting),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn an_answer_with_anything_wrong_leaves_nothing_but_its_sentence() {
     let world = World::new().await;
     let id = world.switch_on(BillProvider::WechatPay, TRADE, "2026-11-20").await;
@@ -534,5 +565,3 @@ async fn the_private_key_is_sealed_and_gone_when_it_is_deleted() {
     assert!(!source.has_key && !source.is_on && source.public == PublicPart::default());
     assert!(database.bill_source_key(&world.service.state.seal, &source).await.is_err());
 }
-
-mod page;
