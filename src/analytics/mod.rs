@@ -4,8 +4,10 @@ mod blocks;
 mod cell;
 mod changes;
 mod column;
+mod evidence;
 mod groups;
 mod levels;
+mod open;
 mod packed;
 mod payment_times;
 mod people;
@@ -20,11 +22,13 @@ mod view;
 
 pub use blocks::{BlockCache, Blocks, CACHE_BYTES_MAX, Wanted, Written};
 pub use changes::{Changes, Grains, add_ledger_lines, add_transactions, raise_freshness};
+pub use evidence::{EVIDENCE_ROWS_MAX, Evidence, Evidences, Shows, Way, evidences};
 pub use groups::{Attempt, GROUP_COLUMNS, add_conversion, attempts};
 pub use levels::{
     BlockKey, Calendar, Calendars, Level, LevelChanges, Owner, level_changes, next_day_in_beijing,
     provider_of, source_offset,
 };
+pub use open::{OPEN_PAYMENTS_MAX, OpenPayments, open_payments};
 pub use packed::{Detail, FORMAT, ItemDetail, Packed, RollupError};
 pub use payment_times::payment_times;
 pub use people::{CustomerCounts, FunnelCounts, MAIN_WAY, customer_counts, funnel_counts};

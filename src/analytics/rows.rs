@@ -102,7 +102,7 @@ impl TransactionPage {
     }
 }
 
-const LINE_COLUMNS: [&str; 29] = [
+pub(super) const LINE_COLUMNS: [&str; 29] = [
     "key_high",
     "key_low",
     "store",
@@ -343,7 +343,7 @@ fn related(
     Ok(found)
 }
 
-fn transaction_lines(rows: &Frame) -> Result<Vec<TransactionLine>, FrameError> {
+pub(super) fn transaction_lines(rows: &Frame) -> Result<Vec<TransactionLine>, FrameError> {
     let data = rows.data();
     let text = |name: &str| -> Result<Vec<Option<&str>>, FrameError> {
         Ok(data.column(name)?.str()?.iter().collect())

@@ -12,10 +12,19 @@ use super::tally::Tally;
 /// the times to pay of its method over the last 28 days, at least five minutes and at most a day.
 #[derive(Clone, Debug)]
 pub(super) struct Maturity {
-    by_method: BTreeMap<Word, TimeDelta>,
+    by_method: BTreeMap<Word, (TimeDelta, Learned)>,
     now: Instant,
     /// Before this UTC day every cell is old.
     young_since: NaiveDate,
+}
+
+/// What `H` of a method was learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// Payments whose times to pay were looked at; 0: none, and the longest age holds.
+    pub payments: i64,
+    /// True when a bound decided, not the payments.
+    pub clamped: bool,
 }
 
 /// Bounds of `H`.
@@ -41,7 +50,7 @@ impl Maturity {
         }
         let by_method = by_bucket
             .into_iter()
-            .filter_map(|(method, buckets)| Some((method, clamped(percentile_ms(&buckets, 99)?))))
+            .filter_map(|(method, buckets)| Some((method, learned_from(&buckets)?)))
             .collect();
         let young_since = (query.now - AGE_MAX).date_naive();
         Self { by_method, now: query.now, young_since }
@@ -49,7 +58,12 @@ impl Maturity {
 
     /// `H` of a method; the longest where no payment of it has a time to pay.
     pub(super) fn age(&self, method: Word) -> TimeDelta {
-        self.by_method.get(&method).copied().unwrap_or(AGE_MAX)
+        self.by_method.get(&method).map_or(AGE_MAX, |(age, _)| *age)
+    }
+
+    /// How `H` of a method was learned.
+    pub(super) fn learned(&self, method: Word) -> Learned {
+        self.by_method.get(&method).map_or(Learned { payments: 0, clamped: true }, |(_, learned)| *learned)
     }
 
     /// True when every payment of a cell is older than `H`.
@@ -66,8 +80,10 @@ impl Maturity {
     }
 }
 
-fn clamped(ms: i64) -> TimeDelta {
-    TimeDelta::milliseconds(ms).clamp(AGE_MIN, AGE_MAX)
+fn learned_from(buckets: &BTreeMap<u16, i64>) -> Option<(TimeDelta, Learned)> {
+    let told = TimeDelta::milliseconds(percentile_ms(buckets, 99)?);
+    let age = told.clamp(AGE_MIN, AGE_MAX);
+    Some((age, Learned { payments: buckets.values().sum(), clamped: age != told }))
 }
 
 /// The upper end of the bucket in which the percentile lies (never too short); `None` out of nothing.
@@ -132,7 +148,7 @@ impl std::ops::AddAssign for Aged {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::reports) mod tests {
     use crate::analytics::{DayBlock, LatencyKey, bucket_of_ms};
     use crate::domain::StoreId;
 
@@ -140,7 +156,7 @@ mod tests {
     use super::super::testing::{at, day, query};
     use super::*;
 
-    fn latency(method: &str, ms: i64, count: i64) -> DayBlock {
+    pub(in crate::reports) fn latency(method: &str, ms: i64, count: i64) -> DayBlock {
         let key = LatencyKey {
             slot: Slot(0),
             provider: Word::NONE,

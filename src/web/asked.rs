@@ -20,7 +20,7 @@ use crate::analytics::{Detail, Snapshot, View, scan_view};
 use crate::domain::{Instant, Range, Store, Word};
 use crate::jobs::fresh_blocks;
 use crate::lake::Lake;
-use crate::reports::{Query, Settings, Subject};
+use crate::reports::{Compare, LIMBO_DAYS, Period, Query, Settings, Subject, limbo_count};
 
 /// One request for a report, with everything its answer is made from.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub struct Asked {
     pub byte_order_mark: bool,
     /// Alerts that fire now.
     pub firing: Firing,
+    /// Orders without a final status for longer than usual; where the page counts them.
+    pub unresolved: i64,
     area: Area,
 }
 
@@ -51,6 +53,9 @@ pub trait ReportPage: Sized + Send + 'static {
 
     /// True when the report tells cashiers apart, whatever is asked.
     const CASHIERS: bool = false;
+
+    /// True when the page says how many orders have no final status.
+    const COUNTS_UNRESOLVED: bool = false;
 
     /// Checks the parameters that only this page knows.
     ///
@@ -134,6 +139,9 @@ async fn answer<R: ReportPage>(
     };
     let mut asked = ask::<R>(&request, slug, &viewer, &state, filters).await?;
     asked.is_file = form == Form::Csv;
+    if R::COUNTS_UNRESOLVED {
+        asked.unresolved = unresolved(&state, &asked).await?;
+    }
     let tag = respond::tag(&asked.page, &[&asked.state(), if form == Form::Csv { "csv" } else { "html" }]);
     if let Some(unchanged) = respond::unchanged(&request, &tag) {
         return Ok(unchanged);
@@ -185,8 +193,17 @@ pub async fn ask<R: ReportPage>(
         rollups: Arc::new(rollups),
         lake: state.lake.as_ref().clone(),
         firing,
+        unresolved: 0,
         area: R::AREA,
     })
+}
+
+/// How many orders of the asked stores have no final status for longer than usual.
+async fn unresolved(state: &AppState, asked: &Asked) -> Result<i64, WebError> {
+    let mut query = Query::new(asked.query.stores.clone(), Period::LastDays(LIMBO_DAYS), asked.query.now);
+    query.compare = Compare::None;
+    let (_, rollups) = rollups_of(state, &query, &asked.settings, false).await?;
+    limbo_count(&rollups, &query).map_err(|error| WebError::Internal(error.into()))
 }
 
 /// UTC days of this request that have a file which cannot be read. A search by id looks at every day.
@@ -250,7 +267,10 @@ impl Asked {
     fn state(&self) -> String {
         // The running hour decides what is compared and which bucket is still open.
         let minute = self.query.now.timestamp() / 60;
-        format!("{} {minute} {:?} {:?}", self.snapshot.version, self.settings, self.firing)
+        format!(
+            "{} {minute} {:?} {:?} {}",
+            self.snapshot.version, self.settings, self.firing, self.unresolved
+        )
     }
 
     /// The rollups that answer this query: the snapshot's own, or made from rows where none holds the combination.
@@ -289,6 +309,12 @@ impl Asked {
         let day = store.map(|store| self.query.period.days(store, self.query.now));
         let day = day.map(|(first, last)| format!("-{first}_{last}")).unwrap_or_default();
         format!("{}-{}{day}.csv", self.page.store, self.area.path())
+    }
+
+    /// Where the orders without a final status are listed, and how many there are in words.
+    pub fn unresolved_link(&self) -> (String, String) {
+        let text = self.page.t_with("limbo-link", &[("n", self.unresolved.into())]);
+        (format!("/s/{}/unresolved", self.page.store), text)
     }
 
     /// True when nothing has ever come in for the asked stores.

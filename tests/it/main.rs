@@ -21,6 +21,7 @@ mod imports_page;
 mod ingest;
 mod inventory;
 mod layout;
+mod limbo;
 mod live;
 mod online_retail;
 mod partial_pages;

@@ -26,11 +26,14 @@ const pages = {
   transactions: `/s/${store}/transactions`,
   broken: `/s/${store}/fees?period=custom&from=2026-02-30`,
   empty: `/s/${store}/fees?period=custom&from=2001-01-01&to=2001-01-02`,
+  unresolved: `/s/${store}/unresolved`,
   alerts: `/s/${store}/alerts`,
   imports: `/s/${store}/imports`,
   status: `/s/${store}/status`,
   settings: `/s/${store}/settings`,
   fetching: `/s/${store}/settings/fetching`,
+  beacon: `/s/${store}/settings/beacon`,
+  "go-live": `/s/${store}/settings/go-live`,
 };
 mkdirSync(out, { recursive: true });
 const browser = await chromium.launch({

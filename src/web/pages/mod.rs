@@ -10,6 +10,7 @@ mod daily_close;
 mod fees;
 mod home;
 mod imports;
+mod limbo;
 mod login;
 mod over_time;
 mod overview;
@@ -43,6 +44,7 @@ const PAGES: &[fn(&mut ServiceConfig)] = &[
     transaction::routes,
     home::routes,
     imports::routes,
+    limbo::routes,
     login::routes,
     robot::routes,
     settings::routes,

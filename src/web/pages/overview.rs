@@ -20,6 +20,7 @@ struct OverviewPage<'a> {
     page: &'a Page,
     head: Head<'a>,
     firing: &'a Firing,
+    unresolved: Option<(String, String)>,
     sections: Vec<Shown>,
     no_data_ever: bool,
 }
@@ -66,6 +67,7 @@ struct BreakdownShown {
 
 impl ReportPage for Overview {
     const AREA: Area = Area::Overview;
+    const COUNTS_UNRESOLVED: bool = true;
 
     fn work_out(asked: &Asked) -> Result<Self, WebError> {
         let view = asked.view(Subject::Money)?;
@@ -94,7 +96,9 @@ impl ReportPage for Overview {
         let head = Head::new(asked, page.t("nav-overview"), &Self::options(Some(asked)), &self.spans);
         let sections = self.sections.iter().map(|section| shown(asked, self, section)).collect();
         let firing = &asked.firing;
-        Ok(OverviewPage { page, head, firing, sections, no_data_ever: asked.has_no_data() }.render()?)
+        let unresolved = (asked.unresolved > 0).then(|| asked.unresolved_link());
+        Ok(OverviewPage { page, head, firing, unresolved, sections, no_data_ever: asked.has_no_data() }
+            .render()?)
     }
 
     fn csv(&self, asked: &Asked) -> Result<Vec<u8>, WebError> {

@@ -37,6 +37,8 @@ struct TransactionsPage<'a> {
     first: Option<String>,
     searched: bool,
     no_data_ever: bool,
+    unresolved: (String, String),
+    any_unresolved: bool,
 }
 
 /// One transaction as a table row.
@@ -58,6 +60,7 @@ pub struct RowShown {
 
 impl ReportPage for TransactionsReport {
     const AREA: Area = Area::Transactions;
+    const COUNTS_UNRESOLVED: bool = true;
     const OWN: &'static [&'static str] = &["bom", "q", "status", "kind", "after"];
 
     fn check(filters: &Filters) -> Result<(), FilterError> {
@@ -123,7 +126,20 @@ impl ReportPage for TransactionsReport {
         let searched = self.id.is_some();
         let totals = totals(page, &self.list);
         let no_data_ever = asked.has_no_data();
-        let shown = TransactionsPage { page, head, title, totals, rows, next, first, searched, no_data_ever };
+        let unresolved = asked.unresolved_link();
+        let shown = TransactionsPage {
+            page,
+            head,
+            title,
+            totals,
+            rows,
+            next,
+            first,
+            searched,
+            no_data_ever,
+            unresolved,
+            any_unresolved: asked.unresolved > 0,
+        };
         Ok(shown.render()?)
     }
 

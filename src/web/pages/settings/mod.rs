@@ -2,6 +2,7 @@
 
 mod beacon;
 mod fetching;
+mod go_live;
 mod keys;
 mod rates;
 mod stores;
@@ -29,5 +30,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(keys::routes)
         .configure(rates::routes)
         .configure(beacon::routes)
-        .configure(fetching::routes);
+        .configure(fetching::routes)
+        .configure(go_live::routes);
 }
