@@ -1,5 +1,4 @@
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use super::Currency;
@@ -54,9 +53,16 @@ impl Money {
 /// [`MoneyError::OutOfRange`] beyond ±[`AMOUNT_MINOR_MAX`].
 pub fn decimal_to_minor(major: Decimal, currency: Currency) -> Result<i64, MoneyError> {
     let out_of_range = || MoneyError::OutOfRange(major.to_string());
-    let scaled = major.checked_mul(Decimal::from(currency.minor_per_major())).ok_or_else(out_of_range)?;
-    let rounded = scaled.round_dp_with_strategy(0, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
-    let minor = rounded.to_i64().ok_or_else(out_of_range)?;
+    // A decimal is 96 bits over a power of ten of at most 28: neither product nor remainder can leave 128 bits.
+    let (digits, decimals, exponent) = (major.mantissa(), major.scale(), currency.exponent());
+    let minor = if decimals <= exponent {
+        digits * 10_i128.pow(exponent - decimals)
+    } else {
+        let unit = 10_i128.pow(decimals - exponent);
+        let twice_the_rest = digits % unit * 2;
+        digits / unit + if twice_the_rest.abs() >= unit { twice_the_rest.signum() } else { 0 }
+    };
+    let minor = i64::try_from(minor).map_err(|_| out_of_range())?;
     Money::from_minor(minor, currency).map(Money::minor).map_err(|_| out_of_range())
 }
 
@@ -86,6 +92,13 @@ mod tests {
             let major: Decimal = text.parse().expect("a decimal");
             assert_eq!(decimal_to_minor(major, Currency::CNY), Ok(minor), "{text}");
         }
+        for (text, minor) in
+            [("-2.675", -268), ("1.00499999999999999999999999", 100), ("0.0000000000000000000000000005", 0)]
+        {
+            let major: Decimal = text.parse().expect("a decimal");
+            assert_eq!(decimal_to_minor(major, Currency::CNY), Ok(minor), "{text}");
+        }
         assert!(decimal_to_minor(Decimal::MAX, Currency::CNY).is_err());
+        assert!(decimal_to_minor(Decimal::MIN, Currency::CNY).is_err());
     }
 }

@@ -148,6 +148,72 @@ async fn a_bill_that_restates_another_is_kept_and_counts_nothing() {
     }
 }
 
+/// The figures after these files went in, one after the other.
+async fn figures_of(paths: &[PathBuf]) -> String {
+    let service = TestService::start().await;
+    service.clock.set(instant_from_ms(AFTER_THE_BILLS_MS));
+    let owner = service.owner().await;
+    let store = service.state.database.stores().await.unwrap()[0].id;
+    let mut figures = String::new();
+    for path in paths {
+        let (_, record) = import(&service, request(&service, store, path)).await.unwrap();
+        let record = record.unwrap();
+        assert_eq!(
+            (record.state, record.findings.lines_rejected),
+            (ImportState::Done, 0),
+            "{}",
+            path.display()
+        );
+        figures = folded_overview(&service, &owner).await;
+    }
+    figures
+}
+
+#[actix_web::test]
+async fn bills_in_any_order_twice_and_in_halves_give_the_same_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let stripe = std::fs::read_to_string(fixture("synthetic_payout_reconciliation_itemized.csv")).unwrap();
+    let lines: Vec<&str> = stripe.lines().collect();
+    let half = |name: &str, rows: &[&str]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("{}\n{}\n", lines[0], rows.join("\n"))).unwrap();
+        path
+    };
+    let (first, second) = (half("first.csv", &lines[1..3]), half("second.csv", &lines[3..]));
+    let named = |names: &[&str]| names.iter().map(|name| fixture(name)).collect::<Vec<_>>();
+    let whole = named(&[
+        "synthetic_v3_tradebill_ALL_edge_cases.csv",
+        "synthetic_v3_fundflow_BASIC.csv",
+        "synthetic_trade_20261120.csv.zip",
+        "synthetic_signcustomer_20261120.csv.zip",
+        "synthetic_payout_reconciliation_itemized.csv",
+        "synthetic_settlement_detail_multi_currency.csv",
+    ]);
+    let once = figures_of(&whole).await;
+    let turned: Vec<PathBuf> = whole.iter().rev().cloned().collect();
+    assert_eq!(figures_of(&turned).await, once, "in another order");
+    let again =
+        named(&["synthetic_v3_tradebill_ALL_edge_cases.bom_crlf.csv", "synthetic_trade_detail.gbk.csv"]);
+    let mut twice = vec![second.clone(), first.clone()];
+    twice.extend(whole.iter().cloned().chain(again));
+    assert_eq!(figures_of(&twice).await, once, "twice, the one in halves");
+    let mut halves = vec![second, first];
+    halves.extend(
+        whole.into_iter().filter(|path| !path.ends_with("synthetic_payout_reconciliation_itemized.csv")),
+    );
+    assert_eq!(figures_of(&halves).await, once, "in halves alone");
+}
+
+#[tokio::test]
+async fn a_report_of_attempts_becomes_transactions() {
+    let (service, store) = service().await;
+    let path = fixture("synthetic_payments_report.csv");
+    let (_, record) = import(&service, request(&service, store, &path)).await.unwrap();
+    let findings = record.unwrap().findings;
+    assert_eq!((findings.provider.as_str(), findings.rows, findings.lines_rejected), ("hyperswitch", 2, 0));
+    assert_eq!(inbox_rows(&service).await, 2);
+}
+
 #[tokio::test]
 async fn rejected_lines_are_kept_without_what_must_not_be_kept() {
     let (service, store) = service().await;

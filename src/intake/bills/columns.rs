@@ -3,6 +3,9 @@ use std::cell::Cell;
 use super::refusal::Refusal;
 use super::rejection::{Fault, RejectCode};
 
+/// Columns of one file; the widest report that is known has some hundred.
+pub const COLUMNS_MAX: usize = 1_000;
+
 /// The columns of a file, by name. Positions are looked up once, from the header of this very file.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -65,8 +68,12 @@ impl Columns {
             .ok_or_else(|| Refusal::ColumnMissing(names.first().copied().unwrap_or_default().to_owned()))
     }
 
-    /// Refuses a header that names a column twice: which of the two is meant is not for us to guess.
+    /// Refuses a header that names a column twice: which of the two is meant is not for us to guess. Also one that names
+    /// too many.
     pub fn each_once(&self) -> Result<(), Refusal> {
+        if self.names.len() > COLUMNS_MAX {
+            return Err(Refusal::TooManyColumns(COLUMNS_MAX));
+        }
         for (place, name) in self.names.iter().enumerate() {
             if !name.is_empty() && self.names[..place].iter().any(|before| is_same(before, name)) {
                 return Err(Refusal::ColumnTwice(name.clone()));
@@ -105,13 +112,11 @@ pub fn normal(cell: &str) -> String {
 
 /// True for one name in two spellings: capitals, spaces and underscores do not matter.
 fn is_same(one: &str, other: &str) -> bool {
-    let letters = |name: &'_ str| {
-        name.bytes()
-            .filter(|byte| *byte != b' ' && *byte != b'_')
-            .map(|byte| byte.to_ascii_lowercase())
-            .collect::<Vec<_>>()
+    let letters = |name: &'_ str| -> Vec<u8> {
+        let kept = name.bytes().filter(|byte| *byte != b' ' && *byte != b'_');
+        kept.map(|byte| byte.to_ascii_lowercase()).collect()
     };
-    one == other || letters(one) == letters(other)
+    one == other || (one.is_ascii() && other.is_ascii() && letters(one) == letters(other))
 }
 
 /// The cells of one line, trimmed.
@@ -129,8 +134,12 @@ impl<'a> Cells<'a> {
     /// [`RejectCode::ColumnCount`].
     pub fn of_line(columns: &'a Columns, line: &'a str) -> Result<Self, Fault> {
         let mut cells: Vec<std::borrow::Cow<'a, str>> = match line.strip_prefix('`') {
-            Some(rest) => rest.split(",`").map(|cell| clean(cell).into()).collect(),
-            None => line.split(',').map(|cell| clean(cell).into()).collect(),
+            Some(rest) => ticked(rest, columns.len()),
+            None => {
+                let mut cells = Vec::with_capacity(columns.len() + 1);
+                cells.extend(line.split(',').map(|cell| std::borrow::Cow::from(clean(cell))));
+                cells
+            }
         };
         drop_empty_tail(&mut cells, columns.len());
         if cells.len() != columns.len() && line.contains('"') {
@@ -170,7 +179,27 @@ fn drop_empty_tail(cells: &mut Vec<std::borrow::Cow<'_, str>>, columns: usize) {
     }
 }
 
+/// Divides where a comma and a backtick stand; either alone belongs to its cell.
+fn ticked(rest: &str, columns: usize) -> Vec<std::borrow::Cow<'_, str>> {
+    let mut cells = Vec::with_capacity(columns + 1);
+    let mut begin = 0;
+    for (tick, _) in rest.match_indices('`') {
+        if let Some(cell) = rest.get(begin..tick).and_then(|cell| cell.strip_suffix(',')) {
+            cells.push(clean(cell).into());
+            begin = tick + 1;
+        }
+    }
+    cells.push(clean(rest.get(begin..).unwrap_or_default()).into());
+    cells
+}
+
 fn clean(cell: &str) -> &str {
+    let cell = cell.trim_ascii();
+    let is_plain = |byte: Option<&u8>| byte.is_none_or(|byte| byte.is_ascii_graphic() && *byte != b'`');
+    // Nearly every cell begins and ends with a letter or digit.
+    if is_plain(cell.as_bytes().first()) && is_plain(cell.as_bytes().last()) {
+        return cell;
+    }
     cell.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').trim_start_matches('`').trim_start()
 }
 

@@ -181,7 +181,9 @@ pub fn read_bill(
 
 /// Pairs with a value, as they are kept.
 fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    let given =
-        pairs.iter().filter_map(|(key, cell)| values::text(cell).map(|cell| ((*key).to_owned(), cell)));
-    given.collect()
+    let mut kept = Vec::with_capacity(pairs.iter().filter(|(_, cell)| !cell.is_empty()).count());
+    for (key, cell) in pairs {
+        kept.extend(values::text(cell).map(|cell| ((*key).to_owned(), cell)));
+    }
+    kept
 }

@@ -1,6 +1,6 @@
 //! What a file is, by what it says, never by its name.
 
-use super::columns::{Columns, normal};
+use super::columns::{COLUMNS_MAX, Columns, normal};
 use super::consumer::{self, Consumer};
 use super::formats::{FORMATS, Format, Known};
 use super::refusal::Refusal;
@@ -52,7 +52,8 @@ impl Format {
 
 fn by_header(line: &str) -> Option<Result<&'static Format, Refusal>> {
     for delimiter in DELIMITERS {
-        if !line.contains(delimiter) {
+        // A line of more cells than that is no header, and would be long in being searched.
+        if !(1..COLUMNS_MAX).contains(&line.matches(delimiter).count()) {
             continue;
         }
         let columns = Columns::of_cells(line.split(delimiter));

@@ -36,6 +36,8 @@ pub enum Refusal {
     Unknown,
     ColumnMissing(String),
     ColumnTwice(String),
+    /// More columns than any report has.
+    TooManyColumns(usize),
     ExcelDamaged(u64),
     SummaryMissing,
     TotalsDiffer {
@@ -146,6 +148,7 @@ impl Refusal {
             Self::Unknown => "unknown_format",
             Self::ColumnMissing(_) => "column_missing",
             Self::ColumnTwice(_) => "column_twice",
+            Self::TooManyColumns(_) => "too_many_columns",
             Self::ExcelDamaged(_) => "excel_damaged",
             Self::SummaryMissing => "summary_missing",
             Self::TotalsDiffer { .. } => "totals_differ",
@@ -183,6 +186,7 @@ impl Refusal {
             Self::Unknown => "Tillwatch does not know this format. It takes bills of WeChat Pay (交易账单, 资金账单) and Alipay (业务明细, 账务明细), reports of Stripe, Adyen, PayPal and Hyperswitch as downloaded, and any other CSV file together with a mapping file that names its columns.".into(),
             Self::ColumnMissing(name) => format!("The file has no column “{name}”. Choose it when you make the report, or download the file again as it is."),
             Self::ColumnTwice(name) => format!("The file has the column “{name}” twice. Make the report again with every column once."),
+            Self::TooManyColumns(most) => format!("The file has more than {most} columns. Make the report again with those that are needed."),
             Self::ExcelDamaged(line) => format!("Excel has turned an order number into a rounded number (line {line}); the number is lost. Import the file as downloaded, without opening it in Excel."),
             Self::SummaryMissing => "The summary at the end is missing: the file is cut off or was edited. Download it again.".into(),
             Self::TotalsDiffer { what, printed, computed } => format!("The rows do not add up to the file's own summary: {what} is {computed} by the rows and {printed} by the summary. The file is incomplete or was edited. Download it again."),
@@ -221,6 +225,7 @@ impl Refusal {
             Self::Unknown => "无法识别此格式。可导入微信支付交易账单和资金账单、支付宝业务明细和账务明细，以及 Stripe、Adyen、PayPal、Hyperswitch 的原始报表；其他 CSV 文件需附上说明各列含义的映射文件。".into(),
             Self::ColumnMissing(name) => format!("文件缺少“{name}”列。请在导出时勾选该列，或重新下载原文件。"),
             Self::ColumnTwice(name) => format!("文件中“{name}”列出现了两次。请重新导出，每列只选一次。"),
+            Self::TooManyColumns(most) => format!("文件超过 {most} 列。请重新导出，只选需要的列。"),
             Self::ExcelDamaged(line) => format!("第 {line} 行的订单号已被 Excel 改成科学计数法，原号码已丢失。请直接导入下载的原文件，不要用 Excel 打开后保存。"),
             Self::SummaryMissing => "文件末尾缺少汇总行：文件被截断或修改过，请重新下载。".into(),
             Self::TotalsDiffer { what, printed, computed } => format!("明细与文件自带的汇总不符：{what}按明细为 {computed}，汇总行为 {printed}。文件不完整或被修改过，请重新下载。"),

@@ -1,5 +1,6 @@
 mod account_bills;
 mod csv_reports;
+mod traps;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

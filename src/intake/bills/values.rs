@@ -23,6 +23,9 @@ const BEIJING_SECONDS: i32 = 8 * 3600;
 
 /// A decimal number as bills print it: sign, digits, one point. No exponent, no thousands separator.
 pub fn decimal(field: &str, cell: &str) -> Result<Decimal, Fault> {
+    if let Some(short) = short_decimal(cell) {
+        return Ok(short);
+    }
     let digits = cell.strip_prefix(['-', '+']).unwrap_or(cell);
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         && digits.bytes().any(|byte| byte.is_ascii_digit());
@@ -34,6 +37,30 @@ pub fn decimal(field: &str, cell: &str) -> Result<Decimal, Fault> {
         let code = if whole.len() > 15 { RejectCode::AmountOutOfRange } else { RejectCode::NotAnAmount };
         Fault::quoting(field, code, cell)
     })
+}
+
+/// Digits that fit 64 bits.
+const SHORT_DIGITS_MAX: usize = 18;
+
+/// A number of so few digits, as nearly every amount is; `None` leaves the judgement to the whole rule.
+fn short_decimal(cell: &str) -> Option<Decimal> {
+    let (negative, digits) = match cell.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let (mut value, mut decimals, mut count, mut after_point) = (0_i64, 0, 0, false);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' if count < SHORT_DIGITS_MAX => {
+                value = value * 10 + i64::from(byte - b'0');
+                decimals += u32::from(after_point);
+                count += 1;
+            }
+            b'.' if !after_point => after_point = true,
+            _ => return None,
+        }
+    }
+    (count > 0).then(|| Decimal::new(if negative { -value } else { value }, decimals))
 }
 
 /// Minor units of a decimal of major units, rounded half away from zero.
@@ -96,23 +123,33 @@ pub fn slug(cell: &str) -> Option<Word> {
 
 /// A Beijing wall-clock time. Old bills print full-width colons.
 pub fn beijing_time(field: &str, cell: &str, now: Instant) -> Result<Instant, Fault> {
-    let text = cell.replace('：', ":");
-    let fault = |code| Fault::quoting(field, code, cell);
-    let parsed = ["%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
-    let Some(local) = parsed else {
-        let minutes = ["%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M"];
-        let short = minutes.iter().any(|format| NaiveDateTime::parse_from_str(&text, format).is_ok());
-        return Err(fault(if short { RejectCode::SecondsMissing } else { RejectCode::NotATime }));
+    let local = match usual_clock(cell) {
+        Some(local) => local,
+        None => wall_clock(field, &cell.replace('：', ":"), false)
+            .map_err(|fault| Fault::quoting(field, fault.code, cell))?,
     };
-    let zone = FixedOffset::east_opt(BEIJING_SECONDS).ok_or_else(|| fault(RejectCode::NotATime))?;
-    let at = zone
-        .from_local_datetime(&local)
-        .single()
-        .ok_or_else(|| fault(RejectCode::TimeOutOfRange))?
-        .with_timezone(&Utc);
-    in_range(field, cell, at, now)
+    let at = local
+        .checked_sub_signed(TimeDelta::seconds(i64::from(BEIJING_SECONDS)))
+        .ok_or_else(|| Fault::quoting(field, RejectCode::TimeOutOfRange, cell))?;
+    in_range(field, cell, at.and_utc(), now)
+}
+
+/// `2026-11-20 09:15:07`, read without a format: chrono's own reading by one takes 300 ns, a tenth of what a row may take.
+/// `None` leaves the judgement to it.
+fn usual_clock(cell: &str) -> Option<NaiveDateTime> {
+    let bytes: &[u8; 19] = cell.as_bytes().try_into().ok()?;
+    let is_usual =
+        bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b' ' && bytes[13] == b':' && bytes[16] == b':';
+    let number = |from: usize, to: usize| {
+        bytes[from..to].iter().try_fold(0_u32, |number, byte| {
+            byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+        })
+    };
+    if !is_usual {
+        return None;
+    }
+    let day = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    day.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)
 }
 
 /// Refuses what is older than any shop or more than 24 hours ahead.
@@ -140,7 +177,7 @@ pub fn id(field: &str, cell: &str) -> Result<String, Fault> {
     if cell.len() > ID_CHARS_MAX && cell.chars().count() > ID_CHARS_MAX {
         return Err(Fault::quoting(field, RejectCode::TooLong, cell));
     }
-    if cell.chars().any(char::is_control) {
+    if has_control(cell) {
         return Err(Fault::new(field, RejectCode::ControlCharacter));
     }
     if cell.starts_with(['=', '@']) {
@@ -154,17 +191,33 @@ pub fn text(cell: &str) -> Option<String> {
     if cell.is_empty() {
         return None;
     }
-    if cell.len() <= TEXT_CHARS_MAX && !cell.chars().any(char::is_control) {
+    if cell.len() <= TEXT_CHARS_MAX && !has_control(cell) {
         return Some(cell.to_owned());
     }
     let seen = cell.chars().map(|c| if c.is_control() { ' ' } else { c });
     Some(seen.take(TEXT_CHARS_MAX).collect())
 }
 
-/// True for what Excel makes of a long number: `4.2E+27`.
+/// True when there are characters that cannot be seen. Those beyond ASCII all begin with one byte.
+fn has_control(cell: &str) -> bool {
+    cell.bytes().any(|byte| byte < b' ' || byte == 0x7f || byte == 0xc2) && cell.chars().any(char::is_control)
+}
+
+/// Digits that Excel keeps of a number; the others become zeros.
+const EXCEL_DIGITS: usize = 15;
+/// A number that long does not end in so many zeros by itself: once in a thousand million.
+const ROUNDED_DIGITS_MIN: usize = 24;
+
+/// True for what Excel makes of a long number: `4.2E+27`, or all zeros after the fifteenth digit.
 pub fn is_excel_damaged(cell: &str) -> bool {
-    let Some((mantissa, exponent)) = cell.split_once(['E', 'e']) else { return false };
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if cell.len() >= ROUNDED_DIGITS_MIN && cell.ends_with("000000000") && number(cell) {
+        return cell.get(EXCEL_DIGITS..).is_some_and(|rest| rest.bytes().all(|byte| byte == b'0'));
+    }
+    if !cell.as_bytes().contains(&b'+') {
+        return false;
+    }
+    let Some((mantissa, exponent)) = cell.split_once(['E', 'e']) else { return false };
     let mantissa = mantissa.replacen('.', "", 1);
     exponent.strip_prefix('+').is_some_and(number) && number(&mantissa)
 }
@@ -209,8 +262,18 @@ mod tests {
 
     #[test]
     fn numbers_that_excel_rounded_are_seen() {
-        assert!(is_excel_damaged("4.2E+27") && is_excel_damaged("1E+15"));
-        for whole in ["4200000001202611200000000001", "SYN2026E1", "E+5", "1.2E-3", "AE+5"] {
+        for rounded in ["4.2E+27", "1E+15", "4200000001202610000000000000"] {
+            assert!(is_excel_damaged(rounded), "{rounded}");
+        }
+        for whole in [
+            "4200000001202611200000000001",
+            "2026112022001400000000000001",
+            "10000000000000000000",
+            "SYN2026E1",
+            "E+5",
+            "1.2E-3",
+            "AE+5",
+        ] {
             assert!(!is_excel_damaged(whole), "{whole}");
         }
     }

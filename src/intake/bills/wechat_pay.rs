@@ -18,6 +18,7 @@ use crate::domain::{
 
 /// The columns without which a line is not the header of such a bill.
 pub const HEADER: [&str; 4] = ["交易时间", "商户号", "微信订单号", "交易状态"];
+const PROVIDER: &str = "wechat_pay";
 /// First cell of the summary's header.
 const SUMMARY: &str = "总交易单数";
 /// `0` stands for "none" in the refund numbers of payments and in the sub-merchant of plain merchants.
@@ -58,6 +59,8 @@ struct Section {
     /// Sum of the settled amounts of payments alone: old refund rows repeat the order's.
     paid: ColumnSum,
     unreadable: bool,
+    /// Looked up once: it is the same of every row.
+    provider: Word,
 }
 
 /// Where each column stands.
@@ -158,7 +161,9 @@ impl<'a> WechatPayTrade<'a> {
         let paid = ColumnSum::default();
         let summed = TOTALS.map(|(of_rows, _)| columns.find(of_rows));
         self.unread = columns.unread();
-        self.section = Some(Section { columns, places, rows: 0, summed, sums, paid, unreadable: false });
+        let provider = Word::of(PROVIDER);
+        self.section =
+            Some(Section { columns, places, rows: 0, summed, sums, paid, unreadable: false, provider });
         Ok(())
     }
 
@@ -199,7 +204,7 @@ impl<'a> WechatPayTrade<'a> {
 
 impl Bill for WechatPayTrade<'_> {
     fn provider(&self) -> &'static str {
-        "wechat_pay"
+        PROVIDER
     }
 
     fn about(&self) -> About {
@@ -276,7 +281,7 @@ impl Section {
                 Err(_) => self.unreadable = true,
             }
         }
-        let row = Row { context, places, cells: &cells };
+        let row = Row { context, places, cells: &cells, provider: self.provider };
         Ok(match row.ledger_line(number) {
             Ok(line) => Line::Row(Box::new(line)),
             Err(fault) => {
@@ -292,6 +297,7 @@ struct Row<'a> {
     context: &'a BillContext<'a>,
     places: &'a Places,
     cells: &'a Cells<'a>,
+    provider: Word,
 }
 
 /// The amounts of a row in minor units.
@@ -339,7 +345,7 @@ impl Row<'_> {
         };
         let account = values::id(self.cells.name(Some(places.account)), self.at(Some(places.account)))?;
         let is_refund = kind == LedgerKind::Refund;
-        let method = Some(Word::of("wechat_pay"));
+        let method = Some(self.provider);
         let openid = self.at(places.customer);
         Ok(LedgerLine {
             provider_transaction_id: Some(line_id.clone()),
@@ -375,9 +381,8 @@ impl Row<'_> {
             payout_id: None,
             method,
             method_detail: method_detail(self.at(places.bank)),
-            customer: (!openid.is_empty())
-                .then(|| self.context.pseudonyms.of("customer", "wechat_pay", openid)),
-            description: values::text(&self.at(places.goods).replace("\\ ", ",").replace("\\n", " ")),
+            customer: (!openid.is_empty()).then(|| self.context.pseudonyms.of("customer", PROVIDER, openid)),
+            description: values::text(&unescaped(self.at(places.goods))),
             file: Some(self.context.file.to_owned()),
             line_number: i64::try_from(number).ok(),
             test: false,
@@ -465,24 +470,34 @@ impl Row<'_> {
         let refund_status = if status == Status::Succeeded { "" } else { self.at(places.refund_status) };
         let coupon = if coupon == 0 { String::new() } else { self.at(places.coupon).to_owned() };
         let state = self.at(Some(places.state));
-        let attach: Option<serde_json::Value> = serde_json::from_str(self.at(places.attach)).ok();
-        let store = attach
-            .as_ref()
-            .and_then(|attach| attach.get("store").or_else(|| attach.get("store_id")))
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default();
+        let store = store_of(self.at(places.attach)).unwrap_or_default();
         let pairs = [
             ("app", self.at(places.app)),
             ("coupon", &coupon),
             ("merchant_refund_id", self.given(places.merchant_refund)),
             ("refund_status", refund_status),
-            ("store_code", store),
+            ("store_code", &store),
             ("sub_merchant", self.given(places.sub_merchant)),
             ("trade_state", if state == "REVOKED" { state } else { "" }),
             ("trade_type", self.at(places.trade_type)),
         ];
         super::attributes(&pairs)
     }
+}
+
+/// A text as the shop wrote it: its commas are escaped, its line ends are words.
+fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\\') { text.replace("\\ ", ",").replace("\\n", " ").into() } else { text.into() }
+}
+
+/// The store in a merchant's own data, where that is JSON and names one.
+fn store_of(attach: &str) -> Option<String> {
+    if !attach.starts_with('{') || !attach.contains("\"store") {
+        return None;
+    }
+    let attach: serde_json::Value = serde_json::from_str(attach).ok()?;
+    let store = attach.get("store").or_else(|| attach.get("store_id"))?;
+    store.as_str().map(str::to_owned)
 }
 
 /// How shopper and shop met. `JSAPI` is a mini program, an official account or a plate: it does not say.

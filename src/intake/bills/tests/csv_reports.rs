@@ -446,3 +446,35 @@ fn bad_tables_are_refused_or_rejected_with_what_to_do() {
         [(2, RejectCode::SecondsMissing)]
     );
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_any_reader_panic(
+        noise in prop::collection::vec(any::<u8>(), 0..60),
+        at in 0..2_000_usize,
+        cut in 0..40_usize,
+        which in 0..6_usize,
+    ) {
+        let mut bytes = match which {
+            0 => stripe(),
+            1 => adyen(),
+            2 => text_of("synthetic_payments_report.csv"),
+            3 => paypal(&[PAID, REFUNDED]),
+            4 => text_of("synthetic_v3_fundflow_BASIC.csv"),
+            _ => alipay().replace("业务", "账务"),
+        }
+        .into_bytes();
+        let at = at % bytes.len();
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, noise);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        if let Ok((examined, read)) = lines_of(file.path(), &FileHints::default()) {
+            let counts = examined.lines;
+            prop_assert_eq!(counts.read, u64::try_from(read.len()).unwrap());
+            prop_assert_eq!(counts.read, counts.accepted + counts.rejected + counts.not_data());
+        }
+    }
+}
