@@ -133,13 +133,9 @@ impl<'a> Cells<'a> {
     /// # Errors
     /// [`RejectCode::ColumnCount`].
     pub fn of_line(columns: &'a Columns, line: &'a str) -> Result<Self, Fault> {
-        let mut cells: Vec<std::borrow::Cow<'a, str>> = match line.strip_prefix('`') {
+        let mut cells = match line.strip_prefix('`') {
             Some(rest) => ticked(rest, columns.len()),
-            None => {
-                let mut cells = Vec::with_capacity(columns.len() + 1);
-                cells.extend(line.split(',').map(|cell| std::borrow::Cow::from(clean(cell))));
-                cells
-            }
+            None => plain(line, columns.len()),
         };
         drop_empty_tail(&mut cells, columns.len());
         if cells.len() != columns.len() && line.contains('"') {
@@ -177,6 +173,13 @@ fn drop_empty_tail(cells: &mut Vec<std::borrow::Cow<'_, str>>, columns: usize) {
     while cells.len() > columns && cells.last().is_some_and(|cell| cell.is_empty()) {
         cells.pop();
     }
+}
+
+/// Divides where a comma stands.
+fn plain(line: &str, columns: usize) -> Vec<std::borrow::Cow<'_, str>> {
+    let mut cells = Vec::with_capacity(columns + 1);
+    cells.extend(line.split(',').map(|cell| std::borrow::Cow::from(clean(cell))));
+    cells
 }
 
 /// Divides where a comma and a backtick stand; either alone belongs to its cell.

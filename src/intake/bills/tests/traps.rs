@@ -26,14 +26,14 @@ fn families() -> (String, String) {
     let lines: Vec<Vec<&str>> = all.lines().take(7).map(|line| line.split(',').collect()).collect();
     let first: Vec<usize> = (0..14).collect();
     let of_success: Vec<usize> = first.iter().copied().chain([20, 21, 22, 23, 24, 26]).collect();
-    let (mut success, mut refund) = (pick(&lines[0], &of_success).join(","), String::new());
+    let (mut success, mut refund) = (vec![pick(&lines[0], &of_success).join(",")], Vec::new());
     let mut head = pick(&lines[0], &first);
     head.extend(["退款申请时间", "退款成功时间"]);
     head.extend(&lines[0][14..]);
-    refund.push_str(&head.join(","));
+    refund.push(head.join(","));
     for cells in &lines[1..] {
         if cells[9] == "`SUCCESS" {
-            success.push_str(&format!("\n{}", pick(cells, &of_success).join(",")));
+            success.push(pick(cells, &of_success).join(","));
             continue;
         }
         let mut moved = pick(cells, &first);
@@ -41,9 +41,9 @@ fn families() -> (String, String) {
         moved[0] = "`2026-11-19 08:00:00";
         moved.extend([cells[0], cells[0]]);
         moved.extend(&cells[14..]);
-        refund.push_str(&format!("\n{}", moved.join(",")));
+        refund.push(moved.join(","));
     }
-    let sums = |text: &str, figures: &str| format!("{text}\n{SUMMARY}\n{figures}\n");
+    let sums = |rows: &[String], figures: &str| format!("{}\n{SUMMARY}\n{figures}\n", rows.join("\n"));
     let foot = all.lines().nth(8).unwrap().split(',').collect::<Vec<_>>();
     let refunded: Vec<LedgerLine> =
         rows(&all).into_iter().filter(|row| row.kind == LedgerKind::Refund).collect();
