@@ -12,4 +12,4 @@ pub use cli::run;
 pub use daily_report::DailyReport;
 pub use data_folder::{DataFolder, InUse, secret_of};
 pub use server::bind;
-pub use start::{Running, door_keys, pseudonyms_with, start};
+pub use start::{Running, door_keys, pseudonyms_with, seal_with, start};

@@ -90,7 +90,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
 
     let web = web_config(config, folder.path(), clock.now());
     let pseudonyms = Arc::new(pseudonyms_with(&secret));
-    let seal = Seal::new(derived(&secret, "tillwatch 2026-11 sealed secrets"));
+    let seal = seal_with(&secret);
     let webhooks = Arc::new(WebhookDesk::new(
         database.clone(),
         Arc::clone(&intake),
@@ -138,6 +138,11 @@ pub fn door_keys(secret: &[u8; 32]) -> DoorKeys {
 /// What turns references to people into keyed hashes, derived from the installation's secret.
 pub fn pseudonyms_with(secret: &[u8; 32]) -> Pseudonyms {
     Pseudonyms::new(derived(secret, "tillwatch 2026-11 pseudonyms"))
+}
+
+/// What seals the secrets of others that are kept, with a key derived from the installation's secret.
+pub fn seal_with(secret: &[u8; 32]) -> Seal {
+    Seal::new(derived(secret, "tillwatch 2026-11 sealed secrets"))
 }
 
 /// A key for one purpose, derived from the installation's secret.

@@ -216,3 +216,22 @@ fn fields_that_nobody_asked_for_are_counted() {
     assert!(sent("hyperswitch/payment_succeeded").read().unread_fields > 5);
     assert!(sent("alipay/trade_success").read().unread_fields > 5);
 }
+
+#[test]
+fn trap_the_orchestrator_and_the_processor_behind_it_can_be_joined() {
+    let told = sent("hyperswitch/payment_succeeded").rows().remove(0);
+    let item = adyen_item("AUTHORISATION", true, "SYN0000000000001", "", "2026-11-20T00:00:00Z", json!({}));
+    let own = adyen(vec![item]).rows().remove(0);
+    assert_eq!(told.provider_transaction_id, own.provider_transaction_id);
+    assert_eq!((told.provider, told.aggregator.is_some(), own.aggregator), (own.provider, true, None));
+    assert_ne!(told.account, own.account);
+}
+
+#[test]
+fn trap_a_coupon_makes_what_is_settled_less_than_the_order() {
+    let row = &sent("wechat/payment_coupon").rows()[0];
+    assert_eq!(
+        (row.amount.minor(), row.list_amount, row.discount_merchant),
+        (10_000, Some(10_000), Some(1_000))
+    );
+}

@@ -1,6 +1,8 @@
-//! Settings: stores, API keys, contract rates, sites of the checkout beacon, bills that are fetched. Members see the stores; only owners change anything.
+//! Settings: stores, API keys, callback addresses, contract rates, sites of the checkout beacon, bills that are fetched.
+//! Members see the stores; only owners change anything.
 
 mod beacon;
+mod endpoints;
 mod fetching;
 mod go_live;
 mod keys;
@@ -27,6 +29,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/settings").get(without_store))
         .configure(stores::routes)
+        .configure(endpoints::routes)
         .configure(keys::routes)
         .configure(rates::routes)
         .configure(beacon::routes)
