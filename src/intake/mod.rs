@@ -8,6 +8,7 @@ pub mod diagnosis;
 pub mod fetching;
 pub mod funnel;
 mod gate;
+mod guarded;
 pub mod import;
 mod import_days;
 pub mod mapping;
@@ -18,6 +19,7 @@ pub mod rejected;
 mod statements;
 pub mod uploads;
 pub mod webhooks;
+mod xml;
 
 pub use accept::{ACCOUNTS_PER_STORE_MAX, Accepted, Encoded, Intake, IntakeError};
 pub use bills::{FileHints, Refusal};

@@ -1,17 +1,16 @@
 //! ZIP archives. Nothing is ever written to a path that an archive names: one entry is read, into a nameless file.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
-use encoding_rs::Encoding;
 use zip::ZipArchive;
+use zip::read::{ZipFile, ZipReadOptions};
 use zip::result::ZipError;
 
-use super::formats::Format;
-use super::recognise::recognise;
+use super::recognise::{HEAD_LINES_MAX, recognise};
 use super::refusal::Refusal;
-use super::spool::{Spool, SpoolError, unpack};
+use super::spool::{Opening, Spool, SpoolError, unpack};
 use super::workbook;
 
 /// Entries an archive of bills may have; a month of days with summaries is 62.
@@ -19,49 +18,71 @@ const ENTRIES_MAX: usize = 100;
 /// Bytes of an entry that are looked at to recognise it.
 const HEAD_BYTES: u64 = 64 << 10;
 
+/// An archive that is open for reading.
+type Archive = ZipArchive<BufReader<File>>;
+
 /// The one bill in an archive, chosen by what its entries hold: names come in GBK without saying so.
 pub fn spool(
-    mut file: File,
+    file: File,
     packed_bytes: u64,
     scratch: &Path,
-    expected: Option<&'static Encoding>,
+    opening: Opening<'_>,
 ) -> Result<Spool, SpoolError> {
-    let mut archive = ZipArchive::new(BufReader::new(file.try_clone()?)).map_err(refused)?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| refused(error, opening))?;
+    if archive.index_for_name(workbook::MAIN_PART).is_some() {
+        return workbook::spool(archive, packed_bytes, scratch, opening);
+    }
     if archive.len() > ENTRIES_MAX {
         return Err(Refusal::ArchiveEntries(ENTRIES_MAX).into());
     }
-    if archive.file_names().any(|name| name.is_ok_and(|name| name == "xl/workbook.xml")) {
-        file.rewind()?;
-        return Err(workbook::refusal(file).into());
-    }
-    let entry = choose(&mut archive, scratch, expected)?;
-    let packed = archive.by_index(entry).map_err(refused)?;
-    let raw = unpack(packed, packed_bytes, scratch)?;
-    Spool::decode(raw, scratch, expected)
+    let (entry, is_locked) = choose(&mut archive, scratch, opening)?;
+    let packed = open(&mut archive, entry, opening)?;
+    let raw = unpack(packed, packed_bytes, scratch).map_err(|error| unlocked(error, is_locked))?;
+    Spool::decode(raw, scratch, opening.encoding)
 }
 
-/// The number of the entry to read. With `expected` (a mapping says what to do) any single text will do.
-fn choose(
-    archive: &mut ZipArchive<BufReader<File>>,
-    scratch: &Path,
-    expected: Option<&'static Encoding>,
-) -> Result<usize, SpoolError> {
+/// Opens an entry, with the password where it needs one.
+fn open<'a>(
+    archive: &'a mut Archive,
+    place: usize,
+    opening: Opening<'_>,
+) -> Result<ZipFile<'a, BufReader<File>>, SpoolError> {
+    let is_locked = archive.by_index_raw(place).map_err(|error| refused(error, opening))?.encrypted();
+    let password = opening.password.filter(|_| is_locked).map(str::as_bytes);
+    let options = ZipReadOptions::new().password(password);
+    archive.by_index_with_options(place, options).map_err(|error| refused(error, opening))
+}
+
+/// The old way of locking notices most wrong passwords only by what comes out.
+fn unlocked(error: SpoolError, is_locked: bool) -> SpoolError {
+    match error {
+        SpoolError::Refused(Refusal::ArchiveDamaged | Refusal::CutOff) if is_locked => {
+            Refusal::PasswordNeeded { wrong: true }.into()
+        }
+        other => other,
+    }
+}
+
+/// The number of the entry to read, and whether it is locked. With a mapping any single text will do.
+fn choose(archive: &mut Archive, scratch: &Path, opening: Opening<'_>) -> Result<(usize, bool), SpoolError> {
     let (mut bills, mut others, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     for place in 0..archive.len() {
-        let data = archive.by_index_raw(place).map_err(refused)?;
+        let data = archive.by_index_raw(place).map_err(|error| refused(error, opening))?;
         if data.is_dir() || data.size() == 0 {
             continue;
         }
-        if data.encrypted() {
-            return Err(Refusal::PasswordProtected.into());
-        }
+        let is_locked = data.encrypted();
         drop(data);
-        let head = head_of(archive, place, scratch, expected)?;
-        match head {
-            Some(Ok(_)) => bills.push(place),
-            Some(Err(Refusal::Unknown)) => texts.push(place),
-            Some(Err(refusal)) => others.push(refusal),
-            None => {}
+        if is_locked && opening.password.is_none() {
+            return Err(Refusal::PasswordNeeded { wrong: false }.into());
+        }
+        let head = head_of(archive, place, scratch, opening).map_err(|error| unlocked(error, is_locked))?;
+        let Some(head) = head else { continue };
+        match recognise(&head) {
+            Ok(_) => bills.push((place, is_locked)),
+            Err(_) if opening.fits(&head) => bills.push((place, is_locked)),
+            Err(Refusal::Unknown) => texts.push((place, is_locked)),
+            Err(refusal) => others.push(refusal),
         }
     }
     match (bills.as_slice(), texts.as_slice()) {
@@ -76,14 +97,14 @@ fn choose(
     }
 }
 
-/// What the first lines of an entry say it is; `None` when they are no text.
+/// The first lines of an entry; `None` when they are no text.
 fn head_of(
-    archive: &mut ZipArchive<BufReader<File>>,
+    archive: &mut Archive,
     place: usize,
     scratch: &Path,
-    expected: Option<&'static Encoding>,
-) -> Result<Option<Result<&'static Format, Refusal>>, SpoolError> {
-    let entry = archive.by_index(place).map_err(refused)?;
+    opening: Opening<'_>,
+) -> Result<Option<Vec<String>>, SpoolError> {
+    let entry = open(archive, place, opening)?;
     let whole = entry.size() <= HEAD_BYTES;
     let mut head = Vec::new();
     if entry.take(HEAD_BYTES).read_to_end(&mut head).is_err() {
@@ -95,20 +116,21 @@ fn head_of(
     }
     let mut file = tempfile::tempfile_in(scratch)?;
     std::io::Write::write_all(&mut file, &head)?;
-    match Spool::decode(file, scratch, expected) {
-        Ok(text) => Ok(Some(recognise(&text.head(super::recognise::HEAD_LINES_MAX)?))),
+    match Spool::decode(file, scratch, opening.encoding) {
+        Ok(text) => Ok(Some(text.head(HEAD_LINES_MAX)?)),
         Err(SpoolError::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn refused(error: ZipError) -> SpoolError {
+fn refused(error: ZipError, opening: Opening<'_>) -> SpoolError {
+    let wrong = opening.password.is_some();
     match error {
         ZipError::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Refusal::CutOff.into(),
         ZipError::Io(cause) => cause.into(),
-        ZipError::InvalidPassword => Refusal::PasswordProtected.into(),
+        ZipError::InvalidPassword => Refusal::PasswordNeeded { wrong }.into(),
         ZipError::UnsupportedArchive(what) if what == ZipError::PASSWORD_REQUIRED => {
-            Refusal::PasswordProtected.into()
+            Refusal::PasswordNeeded { wrong }.into()
         }
         // An archive without its directory at the end is one that was cut off or never was one.
         _ => Refusal::ArchiveDamaged.into(),

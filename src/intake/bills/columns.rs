@@ -137,6 +137,15 @@ impl<'a> Cells<'a> {
             Some(rest) => ticked(rest, columns.len()),
             None => plain(line, columns.len()),
         };
+        // With a cell in quotes an empty one at the end hides that the line was divided inside it.
+        let is_quoted = !line.starts_with('`') && line.contains(",\"");
+        if is_quoted {
+            let mut found = quoted(line);
+            drop_empty_tail(&mut found, columns.len());
+            if found.len() == columns.len() {
+                cells = found;
+            }
+        }
         drop_empty_tail(&mut cells, columns.len());
         if cells.len() != columns.len() && line.contains('"') {
             cells = quoted(line);

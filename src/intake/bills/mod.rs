@@ -34,16 +34,17 @@ mod wechat_pay;
 mod wechat_pay_flow;
 mod workbook;
 
+pub(super) use columns::normal;
 pub use consumer::Consumer;
 pub use formats::{Format, Known};
 pub use reading::{About, Bill, Give, LineBill, Reader, RecordBill, StreamBill};
 pub use recognise::{HEAD_LINES_MAX, recognise};
 pub use records::RECORD_BYTES_MAX;
-pub use refusal::{Refusal, XmlFault};
+pub use refusal::{Refusal, WorkbookLimit, XmlFault};
 pub use rejection::{Fault, RejectCode, RejectedLine};
-pub use spool::{FILE_BYTES_MAX, LINE_BYTES_MAX, RATIO_MAX, Spool, SpoolError, encoding_of};
+pub use spool::{FILE_BYTES_MAX, LINE_BYTES_MAX, Opening, RATIO_MAX, Spool, SpoolError, encoding_of};
 pub use totals::{Control, TotalsCheck};
-pub(super) use values::{ID_CHARS_MAX, TEXT_CHARS_MAX, decimal, id, in_range, minor};
+pub(super) use values::{ID_CHARS_MAX, TEXT_CHARS_MAX, decimal, in_range, is_excel_damaged, minor};
 
 use super::Pseudonyms;
 use crate::domain::{Instant, LedgerLine, StoreId, Transaction};

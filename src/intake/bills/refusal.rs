@@ -16,7 +16,10 @@ pub enum Refusal {
     CutOff,
     /// An archive that cannot be read.
     ArchiveDamaged,
-    PasswordProtected,
+    /// The archive needs a password; `wrong` when one was given that does not open it.
+    PasswordNeeded {
+        wrong: bool,
+    },
     /// More entries than an archive of bills has.
     ArchiveEntries(usize),
     /// The archive holds no file that is a bill.
@@ -28,7 +31,14 @@ pub enum Refusal {
         line: u64,
     },
     LineTooLong(u64),
+    /// A workbook in the form before 2007.
     Workbook,
+    WorkbookLocked,
+    WorkbookDamaged,
+    /// More than a workbook of a bill has, in the words of the limit.
+    WorkbookLimit(WorkbookLimit),
+    /// Several sheets are bills.
+    WorkbookSheets(usize),
     Consumer(Consumer),
     AlipaySummary,
     /// The interface's error answer, saved as a file.
@@ -72,6 +82,56 @@ pub enum Refusal {
     OtherReport(&'static str),
     /// Which of the addresses in the file is the shop's cannot be told.
     OwnAddressUnknown,
+}
+
+/// What a workbook has more of than is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkbookLimit {
+    Parts(usize),
+    Sheets(usize),
+    Columns(usize),
+    Rows(u32),
+    Cells(u64),
+    Texts(usize),
+    Styles(usize),
+}
+
+impl WorkbookLimit {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Parts(_) => "workbook_parts",
+            Self::Sheets(_) => "workbook_sheet_count",
+            Self::Columns(_) => "workbook_columns",
+            Self::Rows(_) => "workbook_rows",
+            Self::Cells(_) => "workbook_cells",
+            Self::Texts(_) => "workbook_texts",
+            Self::Styles(_) => "workbook_styles",
+        }
+    }
+
+    fn sentence_en(self) -> String {
+        match self {
+            Self::Parts(most) => format!("more than {most} parts"),
+            Self::Sheets(most) => format!("more than {most} sheets"),
+            Self::Columns(most) => format!("something beyond column {most}"),
+            Self::Rows(most) => format!("more than {most} rows"),
+            Self::Cells(most) => format!("more than {most} cells"),
+            Self::Texts(most) => format!("more than {} MiB of text", most >> 20),
+            Self::Styles(most) => format!("more than {most} styles"),
+        }
+    }
+
+    fn sentence_zh(self) -> String {
+        match self {
+            Self::Parts(most) => format!("组成部分超过 {most} 个"),
+            Self::Sheets(most) => format!("工作表超过 {most} 个"),
+            Self::Columns(most) => format!("第 {most} 列之后还有内容"),
+            Self::Rows(most) => format!("行数超过 {most}"),
+            Self::Cells(most) => format!("单元格超过 {most} 个"),
+            Self::Texts(most) => format!("文字超过 {} MiB", most >> 20),
+            Self::Styles(most) => format!("样式超过 {most} 种"),
+        }
+    }
 }
 
 /// What is wrong with an XML file.
@@ -135,13 +195,17 @@ impl Refusal {
             Self::Bomb => "compression_bomb",
             Self::CutOff => "cut_off",
             Self::ArchiveDamaged => "archive_damaged",
-            Self::PasswordProtected => "password_protected",
+            Self::PasswordNeeded { .. } => "password_needed",
             Self::ArchiveEntries(_) => "archive_entries",
             Self::ArchiveWithoutBill => "archive_without_bill",
             Self::ArchiveSeveralBills(_) => "archive_several_bills",
             Self::Encoding { .. } => "encoding",
             Self::LineTooLong(_) => "line_too_long",
             Self::Workbook => "workbook",
+            Self::WorkbookLocked => "workbook_locked",
+            Self::WorkbookDamaged => "workbook_damaged",
+            Self::WorkbookLimit(limit) => limit.code(),
+            Self::WorkbookSheets(_) => "workbook_sheets",
             Self::Consumer(_) => "consumer_statement",
             Self::AlipaySummary => "summary_file",
             Self::ErrorAnswer => "error_answer",
@@ -173,13 +237,18 @@ impl Refusal {
             Self::Bomb => "The compressed file grows beyond all measure when unpacked. It was not read to its end.".into(),
             Self::CutOff => "The file is cut off: it ends in the middle. Download it again.".into(),
             Self::ArchiveDamaged => "The archive is damaged and cannot be opened. Download it again.".into(),
-            Self::PasswordProtected => "The archive is protected by a password. Unpack it and import the file inside.".into(),
+            Self::PasswordNeeded { wrong: false } => "The archive is protected by a password. Enter it, or unpack the archive and import the file inside.".into(),
+            Self::PasswordNeeded { wrong: true } => "This password does not open the archive. Enter the right one, or unpack the archive and import the file inside.".into(),
             Self::ArchiveEntries(most) => format!("The archive holds more than {most} files. Unpack it and import the bills one by one."),
             Self::ArchiveWithoutBill => "The archive holds no bill that Tillwatch knows.".into(),
             Self::ArchiveSeveralBills(count) => format!("The archive holds {count} bills. Unpack it and import them one by one."),
             Self::Encoding { expected, line } => format!("Line {line} is not {expected} text. Download the file again and do not open and save it in between."),
             Self::LineTooLong(line) => format!("Line {line} is longer than any line of a bill: a quotation mark is open there, or this is no bill. Download the file again."),
-            Self::Workbook => "This is an Excel workbook. Import the CSV or ZIP file as the provider delivers it; Excel rounds long order numbers.".into(),
+            Self::Workbook => "This is a workbook in Excel's old form (.xls). Import the file as the provider delivers it, or save the workbook as .xlsx or CSV.".into(),
+            Self::WorkbookLocked => "The workbook is protected by a password. Open it, save it without a password and import it again.".into(),
+            Self::WorkbookDamaged => "The workbook is damaged and cannot be read. Download it again.".into(),
+            Self::WorkbookLimit(limit) => format!("The workbook cannot be taken: it has {}.", limit.sentence_en()),
+            Self::WorkbookSheets(count) => format!("{count} sheets of the workbook are bills. Save each in a file of its own and import them one by one."),
             Self::Consumer(consumer) => consumer.sentence_en().into(),
             Self::AlipaySummary => "This is the summary file of an Alipay bill. Import the detail file beside it (业务明细.csv), or the whole ZIP.".into(),
             Self::ErrorAnswer => "This is an error answer of the provider's interface or a web page, not a bill. Download the bill again.".into(),
@@ -212,13 +281,18 @@ impl Refusal {
             Self::Bomb => "压缩文件解压后异常巨大，已停止读取。".into(),
             Self::CutOff => "文件不完整，中途截断，请重新下载。".into(),
             Self::ArchiveDamaged => "压缩包已损坏，无法打开，请重新下载。".into(),
-            Self::PasswordProtected => "压缩包有密码。请先解压，再导入里面的文件。".into(),
+            Self::PasswordNeeded { wrong: false } => "压缩包有密码。请输入密码，或先解压再导入里面的文件。".into(),
+            Self::PasswordNeeded { wrong: true } => "密码不正确，无法打开压缩包。请重新输入，或先解压再导入里面的文件。".into(),
             Self::ArchiveEntries(most) => format!("压缩包内的文件超过 {most} 个。请解压后逐个导入账单。"),
             Self::ArchiveWithoutBill => "压缩包内没有可识别的账单。".into(),
             Self::ArchiveSeveralBills(count) => format!("压缩包内有 {count} 份账单。请解压后逐个导入。"),
             Self::Encoding { expected, line } => format!("第 {line} 行不是 {expected} 编码。请重新下载，中间不要打开并另存。"),
             Self::LineTooLong(line) => format!("第 {line} 行过长：可能是引号没有闭合，或者这不是账单。请重新下载文件。"),
-            Self::Workbook => "这是 Excel 工作簿。请导入支付机构提供的原始 CSV 或 ZIP 文件，Excel 会把长订单号四舍五入。".into(),
+            Self::Workbook => "这是旧格式的 Excel 工作簿（.xls）。请导入支付机构提供的原始文件，或另存为 .xlsx 或 CSV 后导入。".into(),
+            Self::WorkbookLocked => "工作簿有密码。请打开后另存为无密码的文件，再重新导入。".into(),
+            Self::WorkbookDamaged => "工作簿已损坏，无法读取，请重新下载。".into(),
+            Self::WorkbookLimit(limit) => format!("无法导入此工作簿：{}。", limit.sentence_zh()),
+            Self::WorkbookSheets(count) => format!("工作簿中有 {count} 个工作表是账单。请分别另存为单独的文件，逐个导入。"),
             Self::Consumer(consumer) => consumer.sentence_zh().into(),
             Self::AlipaySummary => "这是支付宝账单的汇总文件。请导入同一压缩包内的“业务明细.csv”，或直接导入整个 ZIP。".into(),
             Self::ErrorAnswer => "这是接口的错误返回或网页，不是账单。请重新下载账单。".into(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use encoding_rs::{DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::archive;
+use super::recognise::HEAD_LINES_MAX;
 use super::refusal::Refusal;
 use super::workbook;
 
@@ -17,7 +18,7 @@ pub const LINE_BYTES_MAX: usize = 256 << 10;
 /// Unpacked bytes per packed byte. Bills shrink to a tenth, seldom to a fiftieth.
 pub const RATIO_MAX: u64 = 200;
 /// Below this a high ratio does no harm.
-const RATIO_FREE_BYTES: u64 = 8 << 20;
+pub(super) const RATIO_FREE_BYTES: u64 = 8 << 20;
 const STEP_BYTES: usize = 64 << 10;
 /// Bytes that are looked at to find the encoding.
 const HEAD_BYTES: usize = 256 << 10;
@@ -33,6 +34,27 @@ pub enum SpoolError {
     /// The disk did not do what was asked.
     #[error("reading the file: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Judges the first lines of a text.
+pub type Fits<'a> = dyn Fn(&[String]) -> bool + 'a;
+
+/// What is known about a file before it is opened.
+#[derive(Clone, Copy, Default)]
+pub struct Opening<'a> {
+    /// An encoding that must be met.
+    pub encoding: Option<&'static Encoding>,
+    /// Of an archive; tried only where one is needed.
+    pub password: Option<&'a str>,
+    /// Whether the first lines of a text are what a mapping is for: which of several entries or sheets is meant.
+    pub fits: Option<&'a Fits<'a>>,
+}
+
+impl Opening<'_> {
+    /// True when a mapping is for a text that begins so.
+    pub(super) fn fits(&self, head: &[String]) -> bool {
+        self.fits.is_some_and(|fits| fits(head))
+    }
 }
 
 /// The text of a file.
@@ -53,6 +75,15 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Refused`] says why in a sentence.
     pub fn of(path: &Path, scratch: &Path, expected: Option<&'static Encoding>) -> Result<Self, SpoolError> {
+        Self::open(path, scratch, Opening { encoding: expected, ..Opening::default() })
+    }
+
+    /// The same, with all that is known about the file. A workbook becomes the text of its one sheet.
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] says why in a sentence.
+    pub fn open(path: &Path, scratch: &Path, opening: Opening<'_>) -> Result<Self, SpoolError> {
+        let expected = opening.encoding;
         let about = std::fs::metadata(path)?;
         if about.is_dir() {
             return Err(Refusal::Directory.into());
@@ -69,10 +100,10 @@ impl Spool {
         file.rewind()?;
         let magic = &magic[..read];
         if magic.starts_with(b"PK\x03\x04") || magic.starts_with(b"PK\x05\x06") {
-            return archive::spool(file, about.len(), scratch, expected);
+            return archive::spool(file, about.len(), scratch, opening);
         }
         if magic.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-            return Err(workbook::refusal(file).into());
+            return Err(workbook::old_or_locked(file)?.into());
         }
         if magic.starts_with(&[0x1f, 0x8b]) {
             let unpacked = flate2::read::MultiGzDecoder::new(BufReader::new(file));
@@ -80,6 +111,32 @@ impl Spool {
             return Self::decode(raw, scratch, expected);
         }
         Self::decode(file, scratch, expected)
+    }
+
+    /// The first lines of a file, for recognising it; of a plain text no more is read than they take.
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] says why in a sentence.
+    pub fn head_of(path: &Path, scratch: &Path, opening: Opening<'_>) -> Result<Vec<String>, SpoolError> {
+        let mut file = File::open(path)?;
+        let mut head = vec![0_u8; HEAD_BYTES];
+        let read = read_full(&mut file, &mut head)?;
+        head.truncate(read);
+        let is_packed =
+            [&b"PK"[..], &[0x1f, 0x8b], &[0xd0, 0xcf]].iter().any(|magic| head.starts_with(magic));
+        if is_packed || read < HEAD_BYTES {
+            return Ok(Self::open(path, scratch, opening)?.head(HEAD_LINES_MAX)?);
+        }
+        // Cut at a line's end, so that no character is halved.
+        head.truncate(head.iter().rposition(|byte| *byte == b'\n').map_or(read, |end| end + 1));
+        let mut raw = tempfile::tempfile_in(scratch)?;
+        raw.write_all(&head)?;
+        Ok(Self::decode(raw, scratch, opening.encoding)?.head(HEAD_LINES_MAX)?)
+    }
+
+    /// Text that is UTF-8 by its making.
+    pub(super) const fn of_text(text: File, encoding: &'static str, bytes: u64) -> Self {
+        Self { text, encoding, bytes }
     }
 
     /// Decodes plain bytes.
@@ -176,13 +233,7 @@ pub(super) fn unpack(mut packed: impl Read, packed_bytes: u64, scratch: &Path) -
     let mut out = BufWriter::new(tempfile::tempfile_in(scratch)?);
     let (mut step, mut total) = (vec![0_u8; STEP_BYTES], 0_u64);
     loop {
-        let read = packed.read(&mut step).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => SpoolError::Refused(Refusal::CutOff),
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
-                SpoolError::Refused(Refusal::ArchiveDamaged)
-            }
-            _ => SpoolError::Io(error),
-        })?;
+        let read = packed.read(&mut step).map_err(unpacking)?;
         if read == 0 {
             break;
         }
@@ -196,6 +247,17 @@ pub(super) fn unpack(mut packed: impl Read, packed_bytes: u64, scratch: &Path) -
         out.write_all(&step[..read])?;
     }
     out.into_inner().map_err(|error| SpoolError::Io(error.into_error()))
+}
+
+/// What an error of a decompressor means.
+pub(super) fn unpacking(error: io::Error) -> SpoolError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Refusal::CutOff.into(),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+            Refusal::ArchiveDamaged.into()
+        }
+        _ => error.into(),
+    }
 }
 
 /// Where decoding failed.

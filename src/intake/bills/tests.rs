@@ -345,7 +345,7 @@ fn what_is_no_bill_is_refused_with_a_reason() {
         ("encoding", damaged),
         ("cut_off", packed[..packed.len() - 20].to_vec()),
         ("archive_damaged", good_zip[..good_zip.len() / 2].to_vec()),
-        ("password_protected", locked),
+        ("password_needed", locked),
         ("archive_several_bills", zip_of(&[("a", alipay().as_bytes()), ("b", wechat().as_bytes())])),
         ("archive_without_bill", zip_of(&[])),
         ("archive_entries", zip_of(&many)),

@@ -5,17 +5,16 @@
 
 mod booking;
 mod camt;
-mod guarded;
 mod mt940;
 mod occurrences;
 #[cfg(test)]
 mod tests;
 mod trongrid;
-mod xml;
 
 /// Characters of an account's number that are kept.
 const ACCOUNT_CHARS_MAX: usize = 64;
 
 pub(super) use camt::Camt;
 pub(super) use mt940::Mt940;
+pub(super) use occurrences::Occurrences;
 pub(super) use trongrid::TronGrid;

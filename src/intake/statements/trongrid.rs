@@ -16,7 +16,7 @@ use super::super::bills::{
     About, Bill, BillContext, Fault, Give, Line, NotData, Refusal, RejectCode, RejectedLine, SpoolError,
     StreamBill, TotalsCheck, in_range,
 };
-use super::guarded::{Gauge, Guarded};
+use super::super::guarded::{Gauge, Guarded};
 use crate::domain::{
     AMOUNT_MINOR_MAX, Currency, Direction, LedgerKind, LedgerLine, MethodDetail, Status, Word,
     instant_from_ms,

@@ -5,12 +5,14 @@ mod statement;
 
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::ControlFlow;
 
 use super::super::bills::{
     About, Bill, BillContext, Control, Give, Refusal, SpoolError, StreamBill, TotalsCheck,
 };
+use super::super::xml::{Step, walk};
 use super::booking::{Bookings, Names};
-use super::xml::{Step, walk};
+
 use statement::Statement;
 
 /// The element that a bank statement is.
@@ -64,14 +66,14 @@ impl<'a> Camt<'a> {
 
     fn step(&mut self, step: Step<'_>, position: u64, give: &mut Give<'_>) -> Result<(), Refusal> {
         match (step, self.inside) {
-            (Step::Open { path }, None) => self.open(path),
-            (Step::Open { path }, Some(at)) => {
+            (Step::Open { path, .. }, None) => self.open(path),
+            (Step::Open { path, .. }, Some(at)) => {
                 self.statement.open(path.get(at..).unwrap_or_default());
                 Ok(())
             }
             (Step::Close { .. }, None) => Ok(()),
-            (Step::Close { path, text, currency }, Some(at)) => match path.get(at..) {
-                Some(own) => self.close(own, text, currency, position, give),
+            (Step::Close { path, text, attributes }, Some(at)) => match path.get(at..) {
+                Some(own) => self.close(own, text.trim(), attributes.get("Ccy"), position, give),
                 None => self.end(),
             },
         }
@@ -152,6 +154,9 @@ impl Bill for Camt<'_> {
 
 impl StreamBill for Camt<'_> {
     fn read(&mut self, text: BufReader<File>, give: &mut Give<'_>) -> Result<(), SpoolError> {
-        walk(text, &mut |step, position| self.step(step, position, give))
+        walk(text, &["Ccy"], &mut |step, position| {
+            self.step(step, position, give)?;
+            Ok(ControlFlow::Continue(()))
+        })
     }
 }

@@ -1,12 +1,13 @@
-//! XML as a stream of leaves, within named limits. No entity is expanded but the five of XML itself, no DTD is read.
+//! XML as a stream of elements, within named limits. No entity is expanded but the five of XML itself, no DTD is read.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Error, Reader};
 
-use super::super::bills::{Refusal, SpoolError, XmlFault};
+use super::bills::{Refusal, SpoolError, XmlFault};
 use super::guarded::{Gauge, Guarded};
 
 /// Bytes of one tag, text or comment.
@@ -16,23 +17,41 @@ pub const DEPTH_MAX: usize = 64;
 /// Attributes of one element.
 pub const ATTRIBUTES_MAX: usize = 32;
 /// Bytes of the text of one element that are kept.
-const TEXT_BYTES_MAX: usize = 4 << 10;
+const TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// What a reader of elements is told.
-pub enum Step<'a> {
-    /// An element begins; `path` ends with its name.
-    Open { path: &'a str },
-    /// An element ends; `text` is what stood in it before any element inside, `currency` its attribute `Ccy`.
-    Close { path: &'a str, text: &'a str, currency: Option<&'a str> },
+/// Those attributes of an element that were asked for.
+#[derive(Debug, Default)]
+pub struct Attributes(Vec<(&'static str, String)>);
+
+impl Attributes {
+    /// The value under a local name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str())
+    }
 }
 
-/// Reads a whole document and tells `each` what begins and ends, by the local names on the way to it.
+/// What a reader of elements is told.
+#[derive(Clone, Copy)]
+pub enum Step<'a> {
+    /// An element begins; `path` ends with its name.
+    Open { path: &'a str, attributes: &'a Attributes },
+    /// An element ends; `text` is what stood in it after the last element inside, `attributes` are its own where none
+    /// stands inside.
+    Close { path: &'a str, text: &'a str, attributes: &'a Attributes },
+}
+
+/// Goes on, or ends the walk before the document's end.
+pub type Walked = Result<ControlFlow<()>, Refusal>;
+
+/// Reads a document and tells `each` what begins and ends, by the local names on the way to it, with the bytes that were
+/// gone through. Of attributes those of `wanted` are kept.
 ///
 /// # Errors
 /// [`Refusal::Xml`] for what breaks a limit or is no XML, [`Refusal::CutOff`] for a document that does not end.
 pub fn walk(
     text: impl BufRead,
-    each: &mut dyn FnMut(Step<'_>, u64) -> Result<(), Refusal>,
+    wanted: &[&'static str],
+    each: &mut dyn FnMut(Step<'_>, u64) -> Walked,
 ) -> Result<(), SpoolError> {
     let gauge = Gauge::new(PIECE_BYTES_MAX);
     let mut reader = Reader::from_reader(Guarded::new(text, Rc::clone(&gauge)));
@@ -44,18 +63,16 @@ pub fn walk(
         gauge.restart();
         let event = reader.read_event_into(&mut buffer).map_err(|error| refused(error, &gauge))?;
         let position = gauge.position();
-        match event {
+        let goes_on = match event {
             Event::Start(start) => {
-                place.open(&start)?;
-                each(Step::Open { path: &place.path }, position)?;
+                place.open(&start, wanted)?;
+                each(Step::Open { path: &place.path, attributes: &place.attributes }, position)?
             }
             Event::End(_) => {
-                let currency = place.currency.take();
-                each(
-                    Step::Close { path: &place.path, text: place.text.trim(), currency: currency.as_deref() },
-                    position,
-                )?;
+                let (path, text, attributes) = (&place.path, &place.text, &place.attributes);
+                let goes_on = each(Step::Close { path, text, attributes }, position)?;
                 place.close();
+                goes_on
             }
             Event::Text(piece) => place.add(&piece.xml10_content()),
             Event::CData(piece) => place.add(&piece.xml10_content()),
@@ -63,7 +80,10 @@ pub fn walk(
             Event::DocType(_) => return Err(Refusal::Xml(XmlFault::Doctype).into()),
             Event::Eof if place.names.is_empty() => return Ok(()),
             Event::Eof => return Err(Refusal::CutOff.into()),
-            Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => ControlFlow::Continue(()),
+        };
+        if goes_on.is_break() {
+            return Ok(());
         }
     }
 }
@@ -76,23 +96,26 @@ struct Place {
     /// Where each name begins in `path`.
     names: Vec<usize>,
     text: String,
-    currency: Option<String>,
+    attributes: Attributes,
 }
 
 impl Place {
-    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), Refusal> {
+    fn open(&mut self, start: &BytesStart<'_>, wanted: &[&'static str]) -> Result<(), Refusal> {
         if self.names.len() >= DEPTH_MAX {
             return Err(Refusal::Xml(XmlFault::Depth(DEPTH_MAX)));
         }
         self.text.clear();
-        self.currency = None;
+        self.attributes.0.clear();
         for (count, attribute) in start.attributes().with_checks(false).enumerate() {
             if count >= ATTRIBUTES_MAX {
                 return Err(Refusal::Xml(XmlFault::Attributes(ATTRIBUTES_MAX)));
             }
             let Ok(attribute) = attribute else { return Err(Refusal::Xml(XmlFault::Broken)) };
-            if attribute.key.local_name().into_inner() == "Ccy" {
-                self.currency = Some(attribute.value.chars().take(8).collect());
+            let name = attribute.key.local_name().into_inner();
+            if let Some(name) = wanted.iter().find(|wanted| **wanted == name) {
+                let value = quick_xml::escape::unescape(&attribute.value);
+                let value = value.map_err(|_| Refusal::Xml(XmlFault::Entity))?.into_owned();
+                self.attributes.0.push((name, value));
             }
         }
         self.names.push(self.path.len());
@@ -106,15 +129,17 @@ impl Place {
     fn close(&mut self) {
         self.path.truncate(self.names.pop().unwrap_or(0));
         self.text.clear();
+        self.attributes.0.clear();
     }
 
-    fn add(&mut self, piece: &str) {
+    fn add(&mut self, piece: &str) -> ControlFlow<()> {
         let room = TEXT_BYTES_MAX.saturating_sub(self.text.len());
         if piece.len() <= room {
             self.text.push_str(piece);
         } else {
             self.text.extend(piece.chars().take(room / 4));
         }
+        ControlFlow::Continue(())
     }
 }
 
@@ -136,7 +161,8 @@ fn refused(error: Error, gauge: &Gauge) -> SpoolError {
         return Refusal::Xml(XmlFault::Piece(PIECE_BYTES_MAX)).into();
     }
     match error {
-        Error::Io(cause) => std::io::Error::new(cause.kind(), cause).into(),
+        Error::Io(cause) if cause.kind() == io::ErrorKind::FileTooLarge => Refusal::Bomb.into(),
+        Error::Io(cause) => io::Error::new(cause.kind(), cause).into(),
         Error::Syntax(_) => Refusal::CutOff.into(),
         _ => Refusal::Xml(XmlFault::Broken).into(),
     }
