@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::bills::{
-    BillContext, Examined, FileHints, HEAD_LINES_MAX, Line, LineCounts, NotData, Refusal, RejectedLine,
-    Spool, SpoolError, TotalsCheck, encoding_of, read_bill, recognise,
+    BillContext, Examined, FileHints, HEAD_LINES_MAX, Line, LineCounts, NotData, Opening, Refusal,
+    RejectedLine, Spool, SpoolError, TotalsCheck, encoding_of, read_bill, recognise,
 };
 use super::import_days::ImportDays;
-use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
+use super::mapping::{Mapped, Mapping, MappingContext, choose, read_mapped};
 use super::mending::HEAD_BYTES_MAX;
 use super::rejected::{REJECTED_KEPT_MAX, RejectedRow, row_of, sealed};
 use super::{Intake, IntakeError, Pseudonyms};
@@ -131,6 +131,7 @@ pub async fn begin_import(
     database: &Database,
     request: ImportRequest,
 ) -> Result<Begun, ImportError> {
+    let request = with_saved_mapping(database, request).await?;
     let path = request.path.clone();
     let (sha256, size_bytes) = tokio::task::spawn_blocking(move || hash_of(&path)).await??;
     begin_import_of(intake, database, request, sha256, size_bytes).await
@@ -196,6 +197,26 @@ pub async fn known_import(
 
 fn hash_of_mapping(mapping: Option<&str>) -> String {
     mapping.map_or_else(String::new, |text| hex(&Sha256::digest(text)))
+}
+
+/// The request with the one of the store's saved mappings that its file is for, when the person named none.
+///
+/// # Errors
+/// [`ImportError`]: what disk and database say.
+pub async fn with_saved_mapping(
+    database: &Database,
+    request: ImportRequest,
+) -> Result<ImportRequest, ImportError> {
+    if request.mapping.is_some() || request.path.is_dir() {
+        return Ok(request);
+    }
+    let saved = database.saved_mappings(request.store).await?;
+    if saved.is_empty() {
+        return Ok(request);
+    }
+    let (path, scratch) = (request.path.clone(), request.scratch.clone());
+    let mapping = tokio::task::spawn_blocking(move || choose(&path, &scratch, &saved)).await??;
+    Ok(ImportRequest { mapping, ..request })
 }
 
 /// True while this process reads the file; an import that says "running" without it was interrupted.
@@ -415,11 +436,13 @@ impl Reading {
     fn read(&self, findings: &mut ImportFindings) -> Result<(), SpoolError> {
         let mapping = self.request.mapping.as_deref().map(Mapping::parse).transpose()?;
         let expected = mapping.as_ref().and_then(|mapping| encoding_of(mapping.encoding.as_deref()?));
-        let spool = Spool::of(&self.request.path, &self.request.scratch, expected)?;
+        let fits = |head: &[String]| mapping.as_ref().is_some_and(|mapping| mapping.fits(head));
+        let opening = Opening { encoding: expected, fits: Some(&fits), password: None };
+        let spool = Spool::open(&self.request.path, &self.request.scratch, opening)?;
         spool.encoding.clone_into(&mut findings.encoding);
         self.send(Message::Length(spool.bytes))?;
-        match mapping {
-            Some(mapping) => self.read_mapped(&spool, &mapping, findings),
+        match &mapping {
+            Some(mapping) => self.read_mapped(&spool, mapping, findings),
             None => self.read_bill(&spool, findings),
         }
     }
@@ -463,31 +486,44 @@ impl Reading {
         mapping: &Mapping,
         findings: &mut ImportFindings,
     ) -> Result<(), SpoolError> {
-        let context =
-            MappingContext { store: self.request.store, now: self.request.now, pseudonyms: &self.pseudonyms };
+        let context = MappingContext {
+            store: self.request.store,
+            now: self.request.now,
+            file: &self.sha256,
+            pseudonyms: &self.pseudonyms,
+        };
         mapping.provider.clone().unwrap_or_default().clone_into(&mut findings.provider);
         mapping.name.chars().take(100).collect::<String>().clone_into(&mut findings.variant);
-        let (mut chunk, mut rejected) = (Vec::new(), Vec::new());
+        let (mut chunks, mut rejected) = (Chunks::default(), Vec::new());
         let mut days: Option<(chrono::NaiveDate, chrono::NaiveDate)> = None;
         let lines = read_mapped(spool, mapping, &context, |mapped, position| {
-            match mapped {
-                Mapped::Rejected(line) => keep(&mut rejected, line),
+            let (line, day) = match mapped {
+                Mapped::Rejected(line) => {
+                    keep(&mut rejected, line);
+                    return Ok(());
+                }
                 Mapped::Transaction(row) => {
                     let day = row.created_at.with_timezone(&mapping.zone).date_naive();
-                    days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));
-                    chunk.push(*row);
+                    (Line::Transaction(row), Some(day))
                 }
+                Mapped::Line(row) => {
+                    let day = row.source_day;
+                    (Line::Row(row), day)
+                }
+            };
+            if let Some(day) = day {
+                days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));
             }
-            if chunk.len() >= TRANSACTIONS_PER_CHUNK {
-                self.give(Message::Transactions(std::mem::take(&mut chunk), position))?;
-            }
-            Ok(())
+            chunks.take(line, position).map_or(Ok(()), |full| self.give(full))
         })?;
         findings.days = days;
         TotalsCheck::NoSummary.as_str().clone_into(&mut findings.totals);
         count(findings, lines);
         self.send(Message::Rejected(rejected))?;
-        self.send(Message::Transactions(chunk, spool.bytes))
+        for rest in chunks.rest(spool.bytes) {
+            self.send(rest)?;
+        }
+        Ok(())
     }
 
     fn send(&self, message: Message) -> Result<(), SpoolError> {

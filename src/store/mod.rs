@@ -33,6 +33,7 @@ mod people;
 mod postgres;
 mod rejected_rows;
 mod rollups;
+mod saved_mappings;
 mod schema;
 mod sealed;
 mod sessions;
@@ -73,6 +74,7 @@ pub use pending_imports::{
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
 pub use rejected_rows::KeptRejectedRow;
 pub use rollups::KeptLevels;
+pub use saved_mappings::{MappingDraft, SAVED_MAPPINGS_MAX, SavedMapping};
 pub use schema::Schema;
 pub use sealed::{Opened, Seal, SealError, SealedPlace};
 pub use sessions::{SESSION_AGE_MAX, SESSION_IDLE_MAX, Session, SessionEntry};

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Pseudonyms;
 use super::bills::{
-    About, BillContext, HEAD_LINES_MAX, Line, LineCounts, Refusal, Spool, SpoolError, TotalsCheck,
+    About, BillContext, HEAD_LINES_MAX, Line, LineCounts, Opening, Refusal, Spool, SpoolError, TotalsCheck,
     encoding_of, read_bill, recognise,
 };
-use super::import::{ImportError, ImportRequest};
+use super::import::{ImportError, ImportRequest, with_saved_mapping};
 use super::mapping::{Mapped, Mapping, MappingContext, read_mapped};
 use crate::analytics::Snapshot;
 use crate::domain::StoreId;
@@ -56,6 +56,7 @@ impl Examiner {
         request: ImportRequest,
         position: Arc<AtomicI64>,
     ) -> Result<Diagnosis, ImportError> {
+        let request = with_saved_mapping(&self.database, request).await?;
         let store = request.store;
         let pseudonyms = Arc::clone(&self.pseudonyms);
         let reading = move || read(&request, &pseudonyms, &position);
@@ -154,16 +155,18 @@ fn read_into(
 ) -> Result<(), SpoolError> {
     let mapping = request.mapping.as_deref().map(Mapping::parse).transpose()?;
     let expected = mapping.as_ref().and_then(|mapping| encoding_of(mapping.encoding.as_deref()?));
-    let spool = Spool::of(&request.path, &request.scratch, expected)?;
+    let fits = |head: &[String]| mapping.as_ref().is_some_and(|mapping| mapping.fits(head));
+    let opening = Opening { encoding: expected, fits: Some(&fits), password: None };
+    let spool = Spool::open(&request.path, &request.scratch, opening)?;
     spool.encoding.clone_into(&mut diagnosis.encoding);
     let told = |reached: u64| position.store(ppm_of(reached, spool.bytes), Ordering::Relaxed);
-    if let Some(mapping) = mapping {
+    if let Some(mapping) = &mapping {
         diagnosis.mapped = true;
         mapping.provider.clone().unwrap_or_default().clone_into(&mut diagnosis.provider);
         diagnosis.variant = mapping.name.chars().take(100).collect();
         mapping.zone.name().clone_into(&mut diagnosis.zone);
         TotalsCheck::NoSummary.as_str().clone_into(&mut diagnosis.totals);
-        return read_by_mapping(&spool, &mapping, request, pseudonyms, diagnosis, tally, told);
+        return read_by_mapping(&spool, mapping, request, pseudonyms, diagnosis, tally, told);
     }
     let format = recognise(&spool.head(HEAD_LINES_MAX)?)?;
     let context =
@@ -218,12 +221,18 @@ fn read_by_mapping(
     tally: &mut Tally,
     told: impl Fn(u64),
 ) -> Result<(), SpoolError> {
-    let context = MappingContext { store: request.store, now: request.now, pseudonyms };
+    let context = MappingContext { store: request.store, now: request.now, file: "", pseudonyms };
     let days = &mut diagnosis.days;
     let counts = read_mapped(spool, mapping, &context, |mapped, reached| {
         told(reached);
         match mapped {
             Mapped::Rejected(line) => tally.add_rejected(&line),
+            Mapped::Line(row) => {
+                if let Some(day) = row.source_day {
+                    *days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));
+                }
+                tally.add_ledger_line(&row, false);
+            }
             Mapped::Transaction(row) => {
                 let day = row.created_at.with_timezone(&mapping.zone).date_naive();
                 *days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));

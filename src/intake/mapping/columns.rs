@@ -1,13 +1,18 @@
 use std::collections::BTreeMap;
 
 use super::super::bills::Refusal;
-use super::config::{Amount, Mapping, TextField};
+use super::config::{Amount, TextField, TransactionMapping};
+use super::header::Header;
 
 /// Where the columns that a mapping names stand in this file.
 pub struct Places {
     pub names: Vec<String>,
-    pub id: usize,
+    pub id: Vec<usize>,
     pub created_at: usize,
+    pub time: Option<usize>,
+    pub store: Option<usize>,
+    /// One per condition of lines that are passed over.
+    pub skip: Vec<usize>,
     pub customer: Option<usize>,
     pub attributes: Vec<(String, usize)>,
     pub fields: BTreeMap<TextField, usize>,
@@ -27,19 +32,8 @@ impl Places {
     ///
     /// # Errors
     /// [`Refusal::ColumnMissing`], [`Refusal::ColumnTwice`].
-    pub fn of(header: &csv::StringRecord, mapping: &Mapping) -> Result<Self, Refusal> {
-        let names: Vec<String> = header
-            .iter()
-            .map(|name| name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_owned())
-            .collect();
-        let find = |wanted: &String| -> Result<usize, Refusal> {
-            let mut found = names.iter().enumerate().filter(|(_, name)| *name == wanted);
-            let first = found.next().ok_or_else(|| Refusal::ColumnMissing(wanted.clone()))?;
-            if found.next().is_some() {
-                return Err(Refusal::ColumnTwice(wanted.clone()));
-            }
-            Ok(first.0)
-        };
+    pub fn of(header: &Header, mapping: &TransactionMapping) -> Result<Self, Refusal> {
+        let find = |wanted: &String| header.find(wanted);
         let maybe = |wanted: Option<&String>| wanted.map(find).transpose();
         let of = &mapping.transaction;
         let items = mapping.items.as_ref();
@@ -50,8 +44,11 @@ impl Places {
         let attributes = of.attributes.iter().map(|(key, column)| Ok((key.clone(), find(column)?)));
         let fields = of.fields.iter().map(|(field, column)| Ok((*field, find(column)?)));
         Ok(Self {
-            id: find(&of.id)?,
+            id: of.id.names().iter().map(find).collect::<Result<_, _>>()?,
             created_at: find(&of.created_at.column)?,
+            time: maybe(of.created_at.time_column.as_ref())?,
+            store: maybe(of.store.as_ref().map(|store| &store.column))?,
+            skip: mapping.skip.iter().map(|condition| find(&condition.column)).collect::<Result<_, _>>()?,
             customer: maybe(of.customer.as_ref().map(|customer| &customer.column))?,
             attributes: attributes.collect::<Result<_, Refusal>>()?,
             fields: fields.collect::<Result<_, Refusal>>()?,
@@ -63,7 +60,7 @@ impl Places {
             quantity: maybe(items.map(|items| &items.quantity))?,
             unit_amount: maybe(items.map(|items| &items.unit_amount))?,
             conditions: mapping.kind.iter().map(|rule| find(&rule.when.column)).collect::<Result<_, _>>()?,
-            names,
+            names: header.names.clone(),
         })
     }
 

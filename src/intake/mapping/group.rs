@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::super::api::ITEMS_MAX;
 use super::super::bills::{Fault, RejectCode, minor};
 use super::MappingContext;
-use super::config::{Mapping, Sign, TextField, slug_of};
+use super::config::{Sign, TextField, TransactionMapping, slug_of};
 use super::line::MappedLine;
 use crate::domain::{Instant, Item, Kind, MethodDetail, Money, Risk, Status, Transaction};
 
@@ -60,7 +60,7 @@ impl Group {
     }
 
     /// The sum of the lines, rounded once.
-    fn amount(&mut self, sign: Sign, mapping: &Mapping) -> Result<Money, Fault> {
+    fn amount(&mut self, sign: Sign, mapping: &TransactionMapping) -> Result<Money, Fault> {
         let sum = minor("", self.amount, mapping.currency)?;
         if sum < 0 && sign == Sign::AsIs {
             return Err(Fault::quoting("", RejectCode::NegativeAmount, &self.amount.to_string()));
@@ -85,7 +85,7 @@ impl Group {
     pub fn finish(
         mut self,
         id: String,
-        mapping: &Mapping,
+        mapping: &TransactionMapping,
         context: &MappingContext<'_>,
     ) -> Result<Transaction, Fault> {
         let missing = || Fault::new("", RejectCode::Missing);

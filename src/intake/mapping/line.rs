@@ -1,14 +1,15 @@
 //! One line of a mapped file, judged alone.
 
-use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
 use rust_decimal::Decimal;
 
 use super::super::api::{LABEL_CHARS_MAX, NAME_CHARS_MAX};
-use super::super::bills::{Fault, RejectCode, decimal, id, in_range, minor};
+use super::super::bills::{Fault, ID_CHARS_MAX, RejectCode, is_excel_damaged, minor};
 use super::super::holds_card_number;
 use super::MappingContext;
+use super::amounts::amount;
 use super::columns::Places;
-use super::config::{Amount, KindRule, Mapping, TextField, Unit, slug_of};
+use super::config::{Amount, KindRule, SlugField, TextField, TransactionMapping, Unit, word_of};
+use super::times::{Clockwork, joined};
 use crate::domain::{Currency, Instant, Item, Status};
 
 /// What a line says about its transaction.
@@ -27,15 +28,35 @@ pub struct MappedLine {
 
 /// Reads the lines of one file.
 pub struct LineReader<'a> {
-    pub mapping: &'a Mapping,
+    pub mapping: &'a TransactionMapping,
     pub places: &'a Places,
     pub context: &'a MappingContext<'a>,
 }
 
 impl LineReader<'_> {
-    /// The transaction's id.
-    pub fn id(&self, record: &csv::StringRecord) -> Result<String, Fault> {
-        id(self.places.name(self.places.id), cell(record, self.places.id))
+    /// The transaction's id; `None` where the file has none.
+    pub fn id(&self, record: &csv::StringRecord) -> Result<Option<String>, Fault> {
+        id_of(record, &self.places.id, &self.places.names)
+    }
+
+    /// True for a line that is passed over.
+    pub fn is_skipped(&self, record: &csv::StringRecord) -> bool {
+        let mut conditions = self.mapping.skip.iter().zip(&self.places.skip);
+        let of = self.mapping.transaction.store.as_ref().zip(self.places.store);
+        conditions.any(|(condition, place)| condition.holds(cell(record, *place)))
+            || of.is_some_and(|(store, place)| !store.is.iter().any(|name| name == cell(record, place)))
+    }
+
+    /// True when a number that should be an id went through a spreadsheet and lost digits.
+    pub fn is_damaged(&self, record: &csv::StringRecord) -> bool {
+        let ids = [
+            TextField::OrderId,
+            TextField::PaymentId,
+            TextField::ParentTransactionId,
+            TextField::ProviderTransactionId,
+        ];
+        let fields = ids.iter().filter_map(|field| self.places.fields.get(field));
+        self.places.id.iter().chain(fields).any(|place| is_excel_damaged(cell(record, *place)))
     }
 
     /// Everything else on the line.
@@ -76,17 +97,14 @@ impl LineReader<'_> {
         let mut rules = self.mapping.kind.iter().zip(conditions).enumerate();
         let found = rules.find(|(_, (rule, place))| rule.when.holds(cell(record, **place)));
         found.map(|(number, (rule, _))| (number, rule)).ok_or_else(|| {
-            let place = self.places.conditions.first().copied().unwrap_or(self.places.id);
+            let place = self.places.conditions.first().copied().unwrap_or_default();
             Fault::quoting(self.places.name(place), RejectCode::UnknownKind, cell(record, place))
         })
     }
 
     fn decimal(&self, record: &csv::StringRecord, place: usize) -> Result<Decimal, Fault> {
         let field = self.places.name(place);
-        match cell(record, place) {
-            "" => Err(Fault::new(field, RejectCode::Missing)),
-            text => decimal(field, text),
-        }
+        amount(field, cell(record, place))?.ok_or_else(|| Fault::new(field, RejectCode::Missing))
     }
 
     fn text(&self, record: &csv::StringRecord, place: usize, chars: usize) -> Result<Option<String>, Fault> {
@@ -126,7 +144,7 @@ impl LineReader<'_> {
                 product("", item.quantity, item.unit_amount.unwrap_or_default())
             }
             Amount::Column { unit, .. } => {
-                let place = self.places.amount.unwrap_or(self.places.id);
+                let place = self.places.amount.unwrap_or_default();
                 let amount = self.decimal(record, place)?;
                 Ok(match unit {
                     Unit::Major => amount,
@@ -138,19 +156,10 @@ impl LineReader<'_> {
 
     fn time(&self, record: &csv::StringRecord) -> Result<Instant, Fault> {
         let place = self.places.created_at;
-        let (field, text) = (self.places.name(place), cell(record, place));
-        for format in &self.mapping.transaction.created_at.formats {
-            if let Ok(at) = DateTime::parse_from_str(text, format) {
-                return in_range(field, text, at.with_timezone(&Utc), self.context.now);
-            }
-            if let Ok(local) = NaiveDateTime::parse_from_str(text, format) {
-                // Clocks put back: the earlier of the two. Put forward: there is no such time.
-                let at = self.mapping.zone.from_local_datetime(&local).earliest();
-                let at = at.ok_or_else(|| Fault::quoting(field, RejectCode::NoSuchTime, text))?;
-                return in_range(field, text, at.with_timezone(&Utc), self.context.now);
-            }
-        }
-        Err(Fault::quoting(field, RejectCode::NotATime, text))
+        let text = joined(cell(record, place), self.places.time.map(|time| cell(record, time)));
+        let formats = &self.mapping.transaction.created_at.formats;
+        let clockwork = Clockwork { formats, zone: self.mapping.zone, now: self.context.now };
+        Ok(clockwork.read(self.places.name(place), &text)?.at)
     }
 
     fn status(&self, record: &csv::StringRecord) -> Result<Option<Status>, Fault> {
@@ -186,10 +195,16 @@ impl LineReader<'_> {
         let mut pairs = Vec::with_capacity(self.places.fields.len());
         for (field, place) in &self.places.fields {
             let Some(text) = self.text(record, *place, LABEL_CHARS_MAX)? else { continue };
-            let is_slug = matches!(field, TextField::Provider | TextField::Method);
-            if is_slug && slug_of(&text).is_none() {
-                return Err(Fault::quoting(self.places.name(*place), RejectCode::NotASlug, &text));
-            }
+            let slug = match field {
+                TextField::Provider => Some(SlugField::Provider),
+                TextField::Method => Some(SlugField::Method),
+                _ => None,
+            };
+            let text = match slug {
+                Some(slug) => word_of(&self.mapping.transaction.words, slug, &text)
+                    .ok_or_else(|| Fault::quoting(self.places.name(*place), RejectCode::NotASlug, &text))?,
+                None => text,
+            };
             pairs.push((*field, text));
         }
         Ok(pairs)
@@ -203,10 +218,29 @@ fn product(field: &str, quantity: Decimal, unit: Decimal) -> Result<Decimal, Fau
     product.ok_or_else(|| Fault::new(field, RejectCode::AmountOutOfRange))
 }
 
-fn major_of(minor: Decimal, currency: Currency) -> Decimal {
+/// The id that these cells make together, `None` where no column is named.
+pub fn id_of(
+    record: &csv::StringRecord,
+    places: &[usize],
+    names: &[String],
+) -> Result<Option<String>, Fault> {
+    let Some(first) = places.first() else { return Ok(None) };
+    let field = names.get(*first).map_or("", String::as_str);
+    let cells: Vec<&str> = places.iter().map(|place| cell(record, *place)).collect();
+    if cells.iter().all(|cell| cell.is_empty()) {
+        return Err(Fault::new(field, RejectCode::Missing));
+    }
+    let id = cells.join("/");
+    if id.chars().count() > ID_CHARS_MAX {
+        return Err(Fault::quoting(field, RejectCode::TooLong, &id));
+    }
+    Ok(Some(id))
+}
+
+pub(super) fn major_of(minor: Decimal, currency: Currency) -> Decimal {
     minor / Decimal::from(currency.minor_per_major())
 }
 
-fn cell(record: &csv::StringRecord, place: usize) -> &str {
+pub fn cell(record: &csv::StringRecord, place: usize) -> &str {
     record.get(place).unwrap_or_default().trim()
 }

@@ -16,7 +16,12 @@ type Outcome = Result<(LineCounts, Vec<Transaction>, Vec<RejectedLine>), Refusal
 fn read(path: &Path, mapping: &Mapping) -> Outcome {
     let scratch = tempfile::tempdir().unwrap();
     let pseudonyms = Pseudonyms::new([7; 32]);
-    let context = MappingContext { store: StoreId(1), now: instant_from_ms(NOW_MS), pseudonyms: &pseudonyms };
+    let context = MappingContext {
+        store: StoreId(1),
+        now: instant_from_ms(NOW_MS),
+        file: "f",
+        pseudonyms: &pseudonyms,
+    };
     let expected = mapping.encoding.as_deref().and_then(encoding_of);
     let (mut rows, mut rejected) = (Vec::new(), Vec::new());
     let counts = Spool::of(path, scratch.path(), expected).and_then(|spool| {
@@ -24,6 +29,7 @@ fn read(path: &Path, mapping: &Mapping) -> Outcome {
             match mapped {
                 Mapped::Transaction(row) => rows.push(*row),
                 Mapped::Rejected(line) => rejected.push(line),
+                Mapped::Line(line) => panic!("{line:?}"),
             }
             Ok(())
         })
