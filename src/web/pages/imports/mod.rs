@@ -3,6 +3,7 @@
 mod api;
 mod arrivals;
 mod events;
+mod mappings;
 mod mend;
 mod pending;
 mod undo;
@@ -449,6 +450,7 @@ fn plain(cell: &str) -> String {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(pending::routes)
+        .configure(mappings::routes)
         .configure(events::routes)
         .configure(undo::routes)
         .configure(mend::routes)

@@ -46,6 +46,12 @@ impl PendingPage {
         self.already.is_none() && self.found().is_some_and(|found| found.refusal.is_none())
     }
 
+    /// True when a person can say how the file is read.
+    fn is_unknown(&self) -> bool {
+        let refused = self.found().and_then(|found| found.refusal.as_ref());
+        refused.is_some_and(|refused| refused.code == "unknown_format") && self.pending.place.is_some()
+    }
+
     const fn found(&self) -> Option<&Diagnosis> {
         self.diagnosis.as_ref()
     }
