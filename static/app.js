@@ -100,7 +100,7 @@
       label();
     });
   }
-  const places = { o: "overview", d: "daily-close", t: "transactions", f: "fees", c: "conversion", k: "categories", u: "customers", a: "alerts", i: "imports" };
+  const places = { o: "overview", d: "daily-close", t: "transactions", f: "fees", r: "reconciliation", c: "conversion", k: "categories", u: "customers", a: "alerts", i: "imports" };
   let going = 0;
   addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;

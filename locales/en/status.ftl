@@ -60,6 +60,7 @@ job-notify = Send notifications
 job-expire = Delete what is past its keep
 job-inspect = Look for damaged files
 job-scrub = Read every file again, weekly
+job-reconcile = Reconcile bills
 job-disk = Watch the disk
 job-retention = Drop what is older than it is kept
 job-compact = Merge small files

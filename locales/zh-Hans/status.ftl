@@ -48,6 +48,7 @@ job-notify = 发送通知
 job-expire = 清理过期数据
 job-inspect = 检查受损文件
 job-scrub = 每周重读全部文件
+job-reconcile = 对账
 job-disk = 检查磁盘空间
 job-retention = 删除超过保留期的记录
 job-compact = 合并小文件

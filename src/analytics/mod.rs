@@ -11,6 +11,7 @@ mod open;
 mod packed;
 mod payment_times;
 mod people;
+pub mod reconciliation;
 mod rollup;
 mod rows;
 mod scan;

@@ -16,7 +16,8 @@ use crate::jobs::disk::DiskWatch;
 use crate::jobs::retention::Retention;
 use crate::jobs::sweep_uploads::SweepUploads;
 use crate::jobs::{
-    EvaluateAlerts, Expire, FetchBills, Fold, Inspect, JobContext, Notify, Runner, Scrub, ready_snapshot,
+    EvaluateAlerts, Expire, FetchBills, Fold, Inspect, JobContext, Notify, Reconcile, Runner, Scrub,
+    ready_snapshot,
 };
 use crate::lake::Lake;
 use crate::store::{Database, InboxWriter, QUEUE_ROWS_MAX, Seal};
@@ -84,6 +85,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     runner.spawn(Inspect::new(lake.clone()));
     runner.spawn(Scrub::new(lake.clone()));
     runner.spawn(SweepUploads::new(folder.path().to_owned()));
+    runner.spawn(Reconcile::new(lake.clone()));
     if !config.sabotage.breaks(Promise::ShutInTime) {
         runner.spawn(DiskWatch::new(folder.path().to_owned(), intake.gate()));
     }

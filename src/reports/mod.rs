@@ -8,6 +8,7 @@ mod failures;
 mod fee_basis;
 mod fees;
 mod figure;
+mod foot;
 mod funnel;
 mod go_live;
 mod limbo;
@@ -16,6 +17,7 @@ mod overview;
 mod period;
 mod plan;
 mod query;
+pub mod reconciliation;
 mod tally;
 #[cfg(test)]
 mod testing;
@@ -31,6 +33,7 @@ pub use daily_close::{CashCount, CashEntry, CloseRow, CloseSection, DailyClose, 
 pub use failures::{FailureCode, FailureRow, Failures, Outcomes};
 pub use fees::{Audit, Fees, FeesBreakdownRow, FeesPoint, FeesRow, FeesSection, Verdict, fees};
 pub use figure::{Bucket, BucketState, Compared, FeeSums, Ladder, Pair};
+pub use foot::{FootRow, foot};
 pub use funnel::{Funnel, FunnelStep, funnel};
 pub use go_live::{Check, GO_LIVE_FEE_DAYS, GoLiveRow, Proof, go_live};
 pub use limbo::{LIMBO_DAYS, LIMBO_ROWS_MAX, Limbo, LimboMethod, LimboRow, limbo, limbo_count, limbo_days};

@@ -112,6 +112,11 @@ impl Query {
         Ok(ranges)
     }
 
+    /// True when the rows are narrowed by more than stores, days and a currency.
+    pub fn is_narrowed(&self) -> bool {
+        self.filter != Filter::default()
+    }
+
     /// True when a filter asks for what the hours of whole days do not tell.
     pub(super) fn filters_finely(&self) -> bool {
         let Filter { scene, operator, promotion, .. } = &self.filter;

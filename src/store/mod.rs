@@ -31,6 +31,7 @@ mod outbox;
 mod pending_imports;
 mod people;
 mod postgres;
+mod reconciliation;
 mod rejected_rows;
 mod rollups;
 mod saved_mappings;
@@ -72,6 +73,7 @@ pub use pending_imports::{
     PendingImport,
 };
 pub use people::{FirstSetup, Person, PersonDraft, PersonId};
+pub use reconciliation::{Closing, DayCommit, Partition};
 pub use rejected_rows::KeptRejectedRow;
 pub use rollups::KeptLevels;
 pub use saved_mappings::{MappingDraft, SAVED_MAPPINGS_MAX, SavedMapping};

@@ -82,6 +82,9 @@ pub struct Metrics {
     pub(super) alert_evaluation_interval_seconds: Guarded<GaugeVec>,
     pub(super) alert_series: Guarded<GaugeVec>,
 
+    pub(super) reconciliation_findings: Guarded<GaugeVec>,
+    pub(super) reconciliation_waiting: IntGauge,
+
     pub(super) notifications_total: Guarded<IntCounterVec>,
     pub(super) notification_duration_seconds: Guarded<HistogramVec>,
     pub(super) notifications_pending: Guarded<GaugeVec>,
@@ -298,6 +301,16 @@ impl Metrics {
                 "Series an alert kind watches, by readiness.",
                 &["kind", "status"],
                 0,
+            )?,
+            reconciliation_findings: define.gauges(
+                "reconciliation_findings",
+                "Findings of reconciliation over the last 31 source days that were not settled by hand, by class.",
+                &["class"],
+                0,
+            )?,
+            reconciliation_waiting: define.gauge(
+                "reconciliation_waiting",
+                "Source days whose rows changed and which are not reconciled again yet.",
             )?,
 
             notifications_total: define.counters(

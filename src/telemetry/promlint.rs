@@ -92,6 +92,8 @@ fn used() -> Metrics {
         count: 1,
     }]);
     metrics.set_alert_series([("success_rate_drop", "ready", 4)]);
+    metrics.set_reconciliation_findings([("only_bill", 1)]);
+    metrics.set_reconciliation_due(1);
     metrics.alert_changed("success_rate_drop", "firing");
     metrics.alerts_evaluated("success_rate_drop", RunResult::Succeeded, 0.1, at);
     metrics.notification_sent("webhook", RunResult::Succeeded, 0.1, at);

@@ -294,6 +294,17 @@ impl Metrics {
             .replace(counts.into_iter().map(|(kind, status, count)| (vec![kind, status], f64::from(count))));
     }
 
+    /// What reconciliation found, by class, over the days that it shows by itself.
+    pub fn set_reconciliation_findings<'a>(&self, counts: impl IntoIterator<Item = (&'a str, u32)>) {
+        self.reconciliation_findings
+            .replace(counts.into_iter().map(|(class, count)| (vec![class], f64::from(count))));
+    }
+
+    /// How many source days wait to be reconciled.
+    pub fn set_reconciliation_due(&self, days: usize) {
+        self.reconciliation_waiting.set(i64::try_from(days).unwrap_or(i64::MAX));
+    }
+
     /// An alert changed its state.
     pub fn alert_changed(&self, kind: &str, to: &str) {
         self.alert_transitions_total.with(&[kind, to]).inc();

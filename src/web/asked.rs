@@ -16,6 +16,7 @@ use super::head::Head;
 use super::page::{Area, Page};
 use super::respond;
 use super::state::AppState;
+use crate::analytics::reconciliation::DaySum;
 use crate::analytics::{Detail, Snapshot, View, scan_view};
 use crate::domain::{Instant, Range, Store, Word};
 use crate::jobs::fresh_blocks;
@@ -41,6 +42,8 @@ pub struct Asked {
     pub firing: Firing,
     /// Orders without a final status for longer than usual; where the page counts them.
     pub unresolved: i64,
+    /// The books' sums of the asked days, for the foot; `None` where nothing is reconciled.
+    pub sums: Option<Vec<DaySum>>,
     area: Area,
 }
 
@@ -182,6 +185,7 @@ pub async fn ask<R: ReportPage>(
     page.several_currencies = several_currencies(&query, &rollups);
     page.partial_days = partial_days(&query, &filters, &snapshot);
     let firing = Firing::of(state, viewer, &page).await?;
+    let sums = sums_of(state, viewer, &query).await?;
     Ok(Asked {
         byte_order_mark: filters.own.get("bom").is_none_or(|wanted| wanted != "0"),
         is_file: false,
@@ -194,6 +198,7 @@ pub async fn ask<R: ReportPage>(
         lake: state.lake.as_ref().clone(),
         firing,
         unresolved: 0,
+        sums,
         area: R::AREA,
     })
 }
@@ -204,6 +209,14 @@ async fn unresolved(state: &AppState, asked: &Asked) -> Result<i64, WebError> {
     query.compare = Compare::None;
     let (_, rollups) = rollups_of(state, &query, &asked.settings, false).await?;
     limbo_count(&rollups, &query).map_err(|error| WebError::Internal(error.into()))
+}
+
+/// The books' sums of the asked days.
+async fn sums_of(state: &AppState, viewer: &Viewer, query: &Query) -> Result<Option<Vec<DaySum>>, WebError> {
+    let Some(store) = query.stores.first() else { return Ok(None) };
+    let days = query.period.days(store, query.now);
+    let sums = state.database.reconciliation_sums(viewer.person.organisation, days).await?;
+    Ok((!sums.is_empty()).then_some(sums))
 }
 
 /// UTC days of this request that have a file which cannot be read. A search by id looks at every day.
@@ -267,8 +280,9 @@ impl Asked {
     fn state(&self) -> String {
         // The running hour decides what is compared and which bucket is still open.
         let minute = self.query.now.timestamp() / 60;
+        let books = blake3::hash(format!("{:?}", self.sums).as_bytes()).to_hex();
         format!(
-            "{} {minute} {:?} {:?} {}",
+            "{} {minute} {:?} {:?} {} {books}",
             self.snapshot.version, self.settings, self.firing, self.unresolved
         )
     }

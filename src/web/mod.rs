@@ -10,6 +10,7 @@ pub mod door;
 pub mod error;
 pub mod filters;
 pub mod firing;
+mod foot;
 pub mod form;
 mod gate;
 mod head;

@@ -48,6 +48,7 @@ pub enum Area {
     DailyClose,
     Transactions,
     Fees,
+    Reconciliation,
     Conversion,
     Categories,
     Customers,
@@ -59,11 +60,12 @@ pub enum Area {
 
 impl Area {
     /// Pages about the shop.
-    pub const SHOP: [Self; 7] = [
+    pub const SHOP: [Self; 8] = [
         Self::Overview,
         Self::DailyClose,
         Self::Transactions,
         Self::Fees,
+        Self::Reconciliation,
         Self::Conversion,
         Self::Categories,
         Self::Customers,
@@ -79,6 +81,7 @@ impl Area {
             Self::DailyClose => "daily-close",
             Self::Transactions => "transactions",
             Self::Fees => "fees",
+            Self::Reconciliation => "reconciliation",
             Self::Conversion => "conversion",
             Self::Categories => "categories",
             Self::Customers => "customers",
@@ -96,6 +99,7 @@ impl Area {
             Self::DailyClose => "nav-daily-close",
             Self::Transactions => "nav-transactions",
             Self::Fees => "nav-fees",
+            Self::Reconciliation => "nav-reconciliation",
             Self::Conversion => "nav-conversion",
             Self::Categories => "nav-categories",
             Self::Customers => "nav-customers",

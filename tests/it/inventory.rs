@@ -65,8 +65,10 @@ fn patterns_in_code() -> BTreeSet<String> {
     }
     // Reports share one pair of routes, whose path is made from their place in the navigation.
     let reports = fs::read_to_string(root.join("pages/mod.rs")).unwrap().matches("asked::routes::<").count();
-    assert_eq!(reports, Area::SHOP.len(), "each place of the shop is one report");
-    for area in Area::SHOP {
+    // Reconciliation has routes of its own: its days are those of its sources.
+    let areas = Area::SHOP.into_iter().filter(|area| *area != Area::Reconciliation);
+    assert_eq!(reports, areas.clone().count(), "each other place of the shop is one report");
+    for area in areas {
         patterns.insert(format!("/s/{{store}}/{}", area.path()));
         patterns.insert(format!("/s/{{store}}/{}.csv", area.path()));
     }

@@ -36,6 +36,7 @@ mod privacy;
 mod probes;
 mod quarantine;
 mod rebuild;
+mod reconciliation;
 mod repair;
 mod service;
 mod simulator;

@@ -10,6 +10,7 @@ use crate::web::asked::{Asked, ReportPage};
 use crate::web::charts::{Bar, Figure, Scale, Spark, height_of};
 use crate::web::error::WebError;
 use crate::web::filters::Options;
+use crate::web::foot::Foot;
 use crate::web::head::Head;
 use crate::web::kpi::{Kpi, Kpis, Versus, change};
 use crate::web::page::{Area, Page};
@@ -20,6 +21,7 @@ use crate::web::sheet::{Cell, Column, Sheet};
 struct CategoriesPage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    foot: Foot<'a>,
     sections: Vec<Shown>,
     no_data_ever: bool,
 }
@@ -78,7 +80,8 @@ impl ReportPage for Categories {
         let page = &asked.page;
         let head = Head::new(asked, page.t("nav-categories"), &Self::options(Some(asked)), &self.spans);
         let sections = self.sections.iter().map(|section| shown(asked, self, section)).collect();
-        Ok(CategoriesPage { page, head, sections, no_data_ever: asked.has_no_data() }.render()?)
+        Ok(CategoriesPage { page, head, foot: Foot::of(asked)?, sections, no_data_ever: asked.has_no_data() }
+            .render()?)
     }
 
     fn csv(&self, asked: &Asked) -> Result<Vec<u8>, WebError> {

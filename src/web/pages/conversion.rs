@@ -12,6 +12,7 @@ use crate::web::asked::{Asked, ReportPage};
 use crate::web::charts::{Bar, Figure, Scale, ShareBar, Table};
 use crate::web::error::WebError;
 use crate::web::filters::Options;
+use crate::web::foot::Foot;
 use crate::web::head::Head;
 use crate::web::kpi::{Kpi, Kpis, Versus, change};
 use crate::web::page::{Area, Page};
@@ -31,6 +32,7 @@ pub struct ConversionReport {
 struct ConversionPage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    foot: Foot<'a>,
     sections: Vec<Shown>,
     funnel: Vec<StepShown>,
     funnel_missing: String,
@@ -120,6 +122,7 @@ impl ReportPage for ConversionReport {
         let shown = ConversionPage {
             page,
             head,
+            foot: Foot::of(asked)?,
             sections,
             funnel: funnel_steps(page, &self.funnel),
             funnel_missing: missing.join(&page.t("list-comma")),

@@ -9,6 +9,7 @@ use crate::reports::{self, CashEntry, CloseRow, CloseSection, DailyClose, Ladder
 use crate::web::asked::{Asked, ReportPage};
 use crate::web::error::WebError;
 use crate::web::filters::{FilterError, Filters, Options};
+use crate::web::foot::Foot;
 use crate::web::head::Head;
 use crate::web::page::{Area, Page};
 use crate::web::sheet::{Cell, Column, Sheet};
@@ -18,6 +19,7 @@ use crate::web::sheet::{Cell, Column, Sheet};
 struct DailyClosePage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    foot: Foot<'a>,
     sections: Vec<Shown>,
     no_data_ever: bool,
     store: String,
@@ -104,7 +106,15 @@ impl ReportPage for DailyClose {
             Head::new(asked, page.t("nav-daily-close"), &Self::options(Some(asked)), &self.spans).note(note);
         let sections = self.sections.iter().map(|section| shown(asked, section)).collect();
         let store = page.store_name();
-        let shown = DailyClosePage { page, head, sections, no_data_ever: asked.has_no_data(), store, days };
+        let shown = DailyClosePage {
+            page,
+            head,
+            foot: Foot::of(asked)?,
+            sections,
+            no_data_ever: asked.has_no_data(),
+            store,
+            days,
+        };
         Ok(shown.render()?)
     }
 

@@ -8,6 +8,7 @@ use crate::web::asked::{Asked, ReportPage};
 use crate::web::charts::{Figure, Limit, Scale, ShareBar, Table};
 use crate::web::error::WebError;
 use crate::web::filters::Options;
+use crate::web::foot::Foot;
 use crate::web::head::Head;
 use crate::web::kpi::{Kpi, Kpis, Versus, change};
 use crate::web::page::{Area, Page};
@@ -18,6 +19,7 @@ use crate::web::sheet::{Cell, Column, Sheet};
 struct FeesPage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    foot: Foot<'a>,
     sections: Vec<Shown>,
     no_data_ever: bool,
     /// Where contract rates are kept.
@@ -76,7 +78,15 @@ impl ReportPage for Fees {
         let head = Head::new(asked, page.t("nav-fees"), &Self::options(Some(asked)), &self.spans);
         let sections = self.sections.iter().map(|section| shown(asked, self, section)).collect();
         let contracts_url = format!("{}#contracts", page.area_url(Area::Settings));
-        Ok(FeesPage { page, head, sections, no_data_ever: asked.has_no_data(), contracts_url }.render()?)
+        Ok(FeesPage {
+            page,
+            head,
+            foot: Foot::of(asked)?,
+            sections,
+            no_data_ever: asked.has_no_data(),
+            contracts_url,
+        }
+        .render()?)
     }
 
     fn csv(&self, asked: &Asked) -> Result<Vec<u8>, WebError> {

@@ -14,6 +14,7 @@ mod limbo;
 mod login;
 mod over_time;
 mod overview;
+mod reconciliation;
 mod robot;
 mod settings;
 mod setup;
@@ -46,6 +47,7 @@ const PAGES: &[fn(&mut ServiceConfig)] = &[
     imports::routes,
     limbo::routes,
     login::routes,
+    reconciliation::routes,
     robot::routes,
     settings::routes,
     setup::routes,

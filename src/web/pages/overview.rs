@@ -8,6 +8,7 @@ use crate::web::charts::{Bar, Figure, HeatStrip, Scale, ShareBar, Spark, Table, 
 use crate::web::error::WebError;
 use crate::web::filters::Options;
 use crate::web::firing::Firing;
+use crate::web::foot::Foot;
 use crate::web::head::Head;
 use crate::web::kpi::{Kpi, Kpis, Versus, change};
 use crate::web::page::{Area, Page};
@@ -19,6 +20,7 @@ use crate::web::sheet::{Cell, Column, Sheet};
 struct OverviewPage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    foot: Foot<'a>,
     firing: &'a Firing,
     unresolved: Option<(String, String)>,
     sections: Vec<Shown>,
@@ -97,8 +99,16 @@ impl ReportPage for Overview {
         let sections = self.sections.iter().map(|section| shown(asked, self, section)).collect();
         let firing = &asked.firing;
         let unresolved = (asked.unresolved > 0).then(|| asked.unresolved_link());
-        Ok(OverviewPage { page, head, firing, unresolved, sections, no_data_ever: asked.has_no_data() }
-            .render()?)
+        Ok(OverviewPage {
+            page,
+            head,
+            foot: Foot::of(asked)?,
+            firing,
+            unresolved,
+            sections,
+            no_data_ever: asked.has_no_data(),
+        }
+        .render()?)
     }
 
     fn csv(&self, asked: &Asked) -> Result<Vec<u8>, WebError> {

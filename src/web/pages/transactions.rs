@@ -7,6 +7,7 @@ use crate::reports::{Search, Span, day_of, net_minor};
 use crate::web::asked::{Asked, ReportPage};
 use crate::web::error::WebError;
 use crate::web::filters::{FilterError, Filters, Options};
+use crate::web::foot::Foot;
 use crate::web::head::Head;
 use crate::web::page::{Area, Page};
 use crate::web::sheet::{Cell, Column, Sheet};
@@ -30,6 +31,7 @@ pub struct TransactionsReport {
 struct TransactionsPage<'a> {
     page: &'a Page,
     head: Head<'a>,
+    foot: Foot<'a>,
     title: String,
     totals: Vec<String>,
     rows: Vec<RowShown>,
@@ -130,6 +132,7 @@ impl ReportPage for TransactionsReport {
         let shown = TransactionsPage {
             page,
             head,
+            foot: Foot::of(asked)?,
             title,
             totals,
             rows,

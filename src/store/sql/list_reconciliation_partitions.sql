@@ -1,0 +1,1 @@
+select stream, day, fingerprint, source_days from reconciliation_partition
