@@ -18,6 +18,7 @@ pub const HEADER: [&str; 3] = ["支付宝交易号", "业务类型", "订单金�
 /// What Alipay appends to a seller's number for its bill account.
 const ACCOUNT_SUFFIX: &str = "0156";
 const SELLER_DIGITS: usize = 16;
+const PROVIDER: &str = "alipay";
 const PAYMENT: &str = "交易";
 const REFUND: &str = "退款";
 
@@ -32,6 +33,8 @@ pub struct AlipayTrade<'a> {
     /// Totals found at the end: payments, refunds.
     seen: (bool, bool),
     controls: Vec<Control>,
+    /// Looked up once: it is the same of every row.
+    provider: Word,
 }
 
 /// Sums over one kind of row.
@@ -107,6 +110,7 @@ impl<'a> AlipayTrade<'a> {
             unreadable: false,
             seen: (false, false),
             controls: Vec::new(),
+            provider: Word::of(PROVIDER),
         }
     }
 
@@ -160,7 +164,7 @@ impl<'a> AlipayTrade<'a> {
             self.unreadable = true;
         }
         let account = if self.account.is_empty() { self.context.account() } else { &self.account };
-        let row = Row { context: self.context, account, places, cells: &cells };
+        let row = Row { context: self.context, account, places, cells: &cells, provider: self.provider };
         Ok(match row.ledger_line(number) {
             Ok(line) => Line::Row(Box::new(line)),
             Err(fault) => {
@@ -173,7 +177,7 @@ impl<'a> AlipayTrade<'a> {
 
 impl Bill for AlipayTrade<'_> {
     fn provider(&self) -> &'static str {
-        "alipay"
+        PROVIDER
     }
 
     fn about(&self) -> About {
@@ -285,6 +289,7 @@ struct Row<'a> {
     account: &'a str,
     places: &'a Places,
     cells: &'a Cells<'a>,
+    provider: Word,
 }
 
 impl Row<'_> {
@@ -337,7 +342,7 @@ impl Row<'_> {
         let field = self.cells.name(Some(places.completed));
         let posted_at = beijing_time(field, self.at(Some(places.completed)), self.context.now)?;
         let trade = values::id(self.cells.name(Some(places.trade)), self.at(Some(places.trade)))?;
-        let method = Some(Word::of("alipay"));
+        let method = Some(self.provider);
         let gross = ordered.abs();
         Ok(LedgerLine {
             line_id: self.line_id(is_refund, &trade)?,
