@@ -14,7 +14,6 @@ fetching-fingerprint = Private key
 fetching-platform = Provider's public key
 fetching-changed = Last changed
 fetching-sealed = kept sealed; fingerprint { $fingerprint }
-fetching-what = What is fetched
 fetching-kinds = Kinds of bill
 fetching-first-day = From this day on
 fetching-first-day-hint = WeChat Pay has bills of the last three months; of Alipay up to a year is fetched.
@@ -28,6 +27,7 @@ fetching-again = Try everything again
 fetching-forget = Delete credentials
 fetching-forget-hint = Deletes the private key and switches off. Imported bills stay.
 fetching-tested = Result of the test
+fetching-tested-off = The account is switched off: nothing asks again until you switch it on or test again.
 fetching-tested-running = Still being fetched. Reload this page in a minute.
 
 bill-kind-trade = Trade bill

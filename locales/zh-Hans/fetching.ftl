@@ -14,7 +14,6 @@ fetching-fingerprint = 私钥
 fetching-platform = 支付机构公钥
 fetching-changed = 最近修改
 fetching-sealed = 已加密保存，指纹 { $fingerprint }
-fetching-what = 取哪些账单
 fetching-kinds = 账单种类
 fetching-first-day = 从哪一天开始
 fetching-first-day-hint = 微信支付只提供最近三个月的账单；支付宝最多补取一年。
@@ -28,6 +27,7 @@ fetching-again = 全部重新取
 fetching-forget = 删除凭证
 fetching-forget-hint = 删除私钥并关闭自动取账单，已导入的账单保留。
 fetching-tested = 测试结果
+fetching-tested-off = 该账户处于关闭状态：打开或再次测试之前，不会自动重试。
 fetching-tested-running = 还在下载，过一分钟刷新本页查看。
 
 bill-kind-trade = 交易账单

@@ -431,7 +431,8 @@ impl Database {
         Ok(settled == 1)
     }
 
-    /// Has every bill of a source that did not come asked for again from `now` on.
+    /// Has every bill of a source that did not come asked for again from `now` on, and those of days that the provider
+    /// says were without activity while payments of them are known.
     pub async fn ask_bill_fetches(&self, source: i64, now: Instant) -> Result<u64, StoreError> {
         let mut write = self.begin_write().await?;
         let asked = statement(include_str!("sql/ask_bill_fetches.sql"))

@@ -288,6 +288,18 @@ async fn alipay_is_asked_until_two_and_a_day_with_payments_but_no_bill_is_an_exc
     assert_eq!((end.state, end.payments_known, asked), (FetchState::NoBill, Some(2), 8));
     assert!(end.last_try_at.unwrap() >= at("2026-11-21T14:00:00"));
     assert_eq!(end.told.code, "no_bill");
+    // It comes after all, and so does that of a day which WeChat Pay said was without activity.
+    let wechat = world.switch_on(BillProvider::WechatPay, TRADE, "2026-11-20").await;
+    world.stand_in.will_say([Say::NoActivity]);
+    world.run().await;
+    let exception = world.only(wechat).await;
+    assert_eq!((exception.state, exception.payments_known), (FetchState::NoActivity, Some(1)));
+    for (source, file) in [(id, ALIPAY_BILL), (wechat, WECHAT_BILL)] {
+        world.context.database.ask_bill_fetches(source, world.service.clock.now()).await.unwrap();
+        world.stand_in.will_say([bill(file)]);
+        world.run().await;
+        assert_eq!(world.only(source).await.state, FetchState::Fetched);
+    }
     assert_eq!(world.stand_in.bad(), Vec::<String>::new());
 }
 

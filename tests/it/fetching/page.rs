@@ -99,14 +99,17 @@ async fn credentials_are_pasted_tested_switched_on_and_deleted_and_never_shown()
     assert!(!html.contains("PRIVATE KEY") && !html.contains(MERCHANT_KEY.lines().nth(2).unwrap()));
     assert!(stand_in.heard().is_empty(), "nothing was asked by saving and looking");
 
-    stand_in.will_say([bill(super::WECHAT_BILL)]);
+    stand_in.will_say([Say::NotReady, bill(super::WECHAT_BILL)]);
     let one = form(&[("csrf", &csrf), ("source", &id)]);
+    let (_, to, _) = post(&format!("{PAGE}/test"), one.clone()).await;
+    let (_, html) = get(&to).await;
+    assert!(html.contains("still making this bill") && html.contains("nothing asks again"), "{html}");
     let (status, to, _) = post(&format!("{PAGE}/test"), one.clone()).await;
     assert_eq!((status, to.clone()), (303, format!("{PAGE}?tested={id}")));
     let (_, html) = get(&to).await;
     assert!(html.contains("Result of the test") && html.contains("Fetched"), "{html}");
     assert!(html.contains("/s/main/imports/1"), "{html}");
-    assert_eq!((stand_in.heard().len(), stand_in.bad().len()), (1, 0));
+    assert_eq!((stand_in.heard().len(), stand_in.bad().len()), (2, 0));
 
     let on = form(&[
         ("csrf", &csrf),

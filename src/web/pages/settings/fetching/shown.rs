@@ -38,6 +38,8 @@ pub(super) struct Card {
     pub(super) troubles: Vec<Trouble>,
     /// What a test has just brought, bill by bill.
     pub(super) tested: Option<Vec<Tested>>,
+    /// True when some of it did not come, and nothing asks again: the account is switched off.
+    pub(super) rests: bool,
 }
 
 pub(super) struct KindBox {
@@ -47,6 +49,7 @@ pub(super) struct KindBox {
 }
 
 pub(super) struct DayRow {
+    pub(super) date: NaiveDate,
     pub(super) day: String,
     /// `None`: not on the list.
     pub(super) cells: Vec<Option<Cell>>,
@@ -115,6 +118,8 @@ pub(super) fn card_of(
         is_ticked: source.kinds.contains(kind),
     });
     let columns = columns_of(&source, fetches);
+    let is_waiting = |one: &BillFetch| one.day == newest && one.state == FetchState::Waiting;
+    let rests = !source.is_on && fetches.iter().any(is_waiting);
     Card {
         provider: source.provider.as_str(),
         store_slug: store.slug.clone(),
@@ -128,6 +133,7 @@ pub(super) fn card_of(
         columns: columns.iter().map(|kind| kind_name(page, *kind)).collect(),
         troubles: troubles_of(page, store, fetches, now),
         tested,
+        rests,
         source,
     }
 }
@@ -163,7 +169,8 @@ fn days_of(page: &Page, fetches: &[BillFetch], columns: &[BillKind]) -> Vec<DayR
         days.entry(one.day).or_default().insert(one.kind, one);
     }
     let row = |(day, bills): (&NaiveDate, &BTreeMap<BillKind, &BillFetch>)| DayRow {
-        day: page.day(*day),
+        date: *day,
+        day: page.short_day(*day),
         cells: columns.iter().map(|kind| bills.get(kind).map(|one| cell_of(page, one))).collect(),
     };
     days.iter().rev().map(row).collect()
