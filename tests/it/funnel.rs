@@ -67,12 +67,16 @@ async fn each_shape_has_its_address_and_its_answer() {
         .insert_header(("ce-time", "2026-10-31T10:00:00Z"))
         .set_payload(event["data"].to_string());
     assert_eq!(json_of(call_service(&app, binary.to_request()).await).await.0, 200);
+    let copied = post("cloudevents", &key, "application/cloudevents+json")
+        .insert_header(("ce-id", "another"))
+        .set_payload(event.to_string());
+    assert_eq!(json_of(call_service(&app, copied.to_request()).await).await.0, 200);
     assert_eq!(
         waiting(&service, "step").await,
-        ["begin_checkout", "purchase", "purchase", "payment_failed", "payment_failed"]
+        ["begin_checkout", "purchase", "purchase", "payment_failed", "payment_failed", "payment_failed"]
     );
     let ids = waiting(&service, "event_id").await;
-    assert_eq!((ids[1].as_str(), &ids[3]), ("m1", &ids[4]), "both modes are one event");
+    assert_eq!((ids[1].as_str(), &ids[3], &ids[3]), ("m1", &ids[4], &ids[5]), "each mode is one event");
     let metrics = String::from_utf8(service.state.metrics.text(0).unwrap()).unwrap();
     let ignored =
         "tillwatch_ingest_events_total{kind=\"checkout_event\",provider=\"none\",result=\"ignored\"} 1";

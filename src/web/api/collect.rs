@@ -25,8 +25,6 @@ use crate::web::door::{Site, client_ip};
 const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// Seconds after which events that could not be committed might be sent again.
 const RETRY_AFTER_S: u64 = 2;
-/// Bytes of an id in an address that are looked at.
-const SITE_BYTES_MAX: usize = 64;
 /// The name of this way in.
 const FEED: &str = "beacon";
 /// Lets pages of other sites have the answer, which says nothing.
@@ -44,8 +42,7 @@ pub(super) async fn collect(
 ) -> HttpResponse {
     let now = state.clock.now();
     let site = match state.door.sites.find(&state.database, &site, now).await {
-        Ok(site) if site.as_ref().is_none_or(|site| site.record.id.len() <= SITE_BYTES_MAX) => site,
-        Ok(_) => None,
+        Ok(site) => site,
         Err(error) => {
             tracing::error!(%error, "the sites of beacons could not be read");
             state.metrics.beacon_events(BeaconResult::NotCommitted, 1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use percent_encoding::percent_decode_str;
 
@@ -121,8 +121,13 @@ async fn sorted(body: Body, key: ApiKey, state: &AppState, shape: Shape) -> Resu
     read.await.map_err(|error| WebError::Internal(error.into()))?
 }
 
-/// The attributes of an event in binary mode: headers `ce-…`.
+/// The attributes of an event in binary mode: headers `ce-…`. Where the type of the body says that the whole event is in
+/// it, the headers are only copies.
 fn binary_mode(headers: &HeaderMap) -> Option<Attributes> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.trim_start().to_ascii_lowercase().starts_with("application/cloudevents") {
+        return None;
+    }
     let header = |name: &str| {
         let text = headers.get(name)?.to_str().ok()?;
         // CloudEvents writes what is no plain ASCII as percent-encoded UTF-8.
