@@ -27,7 +27,8 @@ golive-fee-differs = { $n ->
     [one] 1 payment was not charged as signed
    *[other] { $n } payments together were not charged as signed
 }
-golive-paid-out = The bill shows a payout of { $when }. Whether it arrived at the bank is not measured here.
+golive-arrived-on = A payout was found on the bank statement of { $day }.
+golive-paid-out = The bill shows a payout of { $when }, but it was not found on a bank statement: import the bank’s.
 golive-next-paid = Take a small payment of your own.
 golive-next-refunded = Refund a small payment of your own.
 golive-next-paid-test = Pay in the provider’s sandbox and send it with a test key.

@@ -1,4 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
 
 use crate::analytics::{Evidence, Evidences, Shows, Way};
 use crate::domain::{Instant, Word};
@@ -46,7 +48,9 @@ pub enum Proof {
     FeeAsSigned(i64),
     /// Charged against signed, in minor units, more than rounding explains.
     FeeDiffers(i64),
-    /// The provider's bill shows a payout; whether it arrived at the bank is not measured.
+    /// A payout was found on a bank statement of this day.
+    Arrived(NaiveDate),
+    /// The provider's bill shows a payout, but no bank statement does.
     PaidOut(Instant),
     /// Nothing shows it yet.
     Missing,
@@ -59,7 +63,7 @@ pub enum Proof {
 impl Proof {
     /// True when it is shown.
     pub const fn is_done(&self) -> bool {
-        matches!(self, Self::Shown(_) | Self::FeeAsSigned(_))
+        matches!(self, Self::Shown(_) | Self::FeeAsSigned(_) | Self::Arrived(_))
     }
 
     /// True when something is to be done.
@@ -79,7 +83,14 @@ pub struct GoLiveRow {
 }
 
 /// The checklist of every way to pay that has records or a contract. Nothing is ticked by hand.
-pub fn go_live(evidences: &Evidences, fees: &Fees, settings: &Settings) -> Vec<GoLiveRow> {
+///
+/// `arrived` is when a payout of a provider was last found at the bank.
+pub fn go_live(
+    evidences: &Evidences,
+    fees: &Fees,
+    settings: &Settings,
+    arrived: &BTreeMap<Word, NaiveDate>,
+) -> Vec<GoLiveRow> {
     let mut ways: BTreeSet<(Word, Word)> =
         evidences.ways.iter().map(|way| (way.provider, way.method)).collect();
     for contract in &settings.contracts {
@@ -96,7 +107,10 @@ pub fn go_live(evidences: &Evidences, fees: &Fees, settings: &Settings) -> Vec<G
             let only = ways.iter().filter(|(of, _)| of == provider).count() == 1;
             let of = |test: bool, check: Check| {
                 let way = Way { provider: *provider, method: *method, test };
-                proof(evidences, fees, way, only, check)
+                match arrived.get(provider).filter(|_| check == Check::Arrived && !test) {
+                    Some(day) => Proof::Arrived(*day),
+                    None => proof(evidences, fees, way, only, check),
+                }
             };
             GoLiveRow {
                 provider: *provider,
@@ -159,8 +173,6 @@ fn fee(fees: &Fees, way: Way) -> Proof {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use crate::domain::{RecordKey, StoreId};
 
     use super::super::testing::{at, day};
@@ -209,7 +221,7 @@ mod tests {
             since: Some(day("2026-11-01")),
             is_cut: false,
         };
-        let rows = go_live(&evidences, &nothing(), &Settings::default());
+        let rows = go_live(&evidences, &nothing(), &Settings::default(), &BTreeMap::new());
         assert_eq!(rows.len(), 2, "a refund without a method is no way of its own: {rows:?}");
         let cash = rows.iter().find(|row| row.method == Word::of("cash")).unwrap();
         assert_eq!(cash.live[2..], [Proof::DoesNotApply; 3]);
@@ -226,6 +238,11 @@ mod tests {
         );
         assert_eq!(wechat.test[..3], [Proof::Shown(evidence(3)), Proof::Missing, Proof::Shown(evidence(3))]);
         assert_eq!(wechat.test[3..], [Proof::DoesNotApply; 2]);
+        let arrived = BTreeMap::from([(Word::of("wechat_pay"), day("2026-11-22"))]);
+        let later = go_live(&evidences, &nothing(), &Settings::default(), &arrived);
+        let wechat_later = later.iter().find(|row| row.method == Word::of("wechat_pay")).unwrap();
+        assert_eq!(wechat_later.live[4], Proof::Arrived(day("2026-11-22")));
+        assert_eq!(wechat_later.test[4], Proof::DoesNotApply);
         let done = wechat.live.iter().filter(|proof| proof.is_done()).count();
         assert_eq!((done, wechat.live.iter().filter(|proof| proof.is_open()).count()), (2, 3));
     }

@@ -1,8 +1,13 @@
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use chrono::{Days, NaiveDate};
 
+use crate::analytics::reconciliation::{Arrival, Rules};
 use crate::analytics::{Evidence, evidences};
+use crate::domain::{Word, business_day_of};
 use crate::reports::{self, Check, Compare, GO_LIVE_FEE_DAYS, GoLiveRow, Period, Proof, go_live};
 use crate::web::asked::{Asked, ask};
 use crate::web::door::Viewer;
@@ -60,12 +65,51 @@ async fn show(
         ..viewer.page(&request, &slug, Area::Settings)?
     };
     let is_owner = viewer.is_owner();
-    let body = web::block(move || html(&asked, is_owner));
+    let arrived = arrived(&state, &viewer, &asked).await?;
+    let body = web::block(move || html(&asked, is_owner, &arrived));
     let body = body.await.map_err(|error| WebError::Internal(error.into()))??;
     Ok(respond::html(&request, StatusCode::OK, body))
 }
 
-fn html(asked: &Asked, is_owner: bool) -> Result<String, WebError> {
+/// When a payout of a provider was last found on a bank statement: what the pages of reconciliation say.
+async fn arrived(
+    state: &AppState,
+    viewer: &Viewer,
+    asked: &Asked,
+) -> Result<BTreeMap<Word, NaiveDate>, WebError> {
+    let query = &asked.query;
+    let today = query
+        .stores
+        .first()
+        .map_or_else(|| query.now.date_naive(), |store| business_day_of(store, query.now));
+    let first = today.checked_sub_days(Days::new(GO_LIVE_FEE_DAYS.into())).unwrap_or(today);
+    let books = state.database.reconciliation_days(viewer.person.organisation, (first, today)).await?;
+    let accounts = state.database.reconciliation_accounts().await?;
+    let ids: Vec<_> = query.stores.iter().map(|store| store.id).collect();
+    let rules = Rules {
+        accounts: accounts.into_iter().filter(|rules| ids.contains(&rules.store)).collect(),
+        contracts: Vec::new(),
+        stores: query.stores.clone(),
+    };
+    let of = reports::reconciliation::Asked {
+        books: &books,
+        rules: &rules,
+        stores: &ids,
+        days: (first, today),
+        now: query.now,
+        today,
+    };
+    let mut arrived = BTreeMap::new();
+    for one in reports::reconciliation::reconciliation(&of).payouts {
+        if let Some(on) = one.on.filter(|_| one.arrival == Arrival::Arrived) {
+            let known = arrived.entry(one.payout.rail).or_insert(on);
+            *known = on.max(*known);
+        }
+    }
+    Ok(arrived)
+}
+
+fn html(asked: &Asked, is_owner: bool, arrived: &BTreeMap<Word, NaiveDate>) -> Result<String, WebError> {
     let internal = |error: anyhow::Error| WebError::Internal(error);
     let page = &asked.page;
     let stores = asked.query.stores.iter().map(|store| store.id).collect();
@@ -73,7 +117,7 @@ fn html(asked: &Asked, is_owner: bool) -> Result<String, WebError> {
         .map_err(|error| internal(anyhow::Error::new(error).context("looking for evidence")))?;
     let fees = reports::fees(&asked.rollups, &asked.settings, &asked.query)
         .map_err(|error| internal(error.into()))?;
-    let rows = go_live(&found, &fees, &asked.settings);
+    let rows = go_live(&found, &fees, &asked.settings, arrived);
     let mut bounds = vec![page.t_with("golive-bound-fees", &[("days", i64::from(GO_LIVE_FEE_DAYS).into())])];
     if let Some(since) = found.since.filter(|_| found.is_cut) {
         bounds.push(page.t_with("golive-bound-rows", &[("day", page.day(since).into())]));
@@ -128,6 +172,10 @@ fn proof_shown(asked: &Asked, check: Check, proof: &Proof, in_sandbox: bool) -> 
         Proof::FeeDiffers(count) => {
             let text = page.t_with("golive-fee-differs", &[("n", (*count).into())]);
             ("golive-mark-wrong", "bad", text, Some(page.area_url(Area::Fees)))
+        }
+        Proof::Arrived(day) => {
+            let text = page.t_with("golive-arrived-on", &[("day", page.day(*day).into())]);
+            ("golive-mark-done", "good", text, None)
         }
         Proof::PaidOut(at) => {
             let text = page.t_with("golive-paid-out", &[("when", when(*at).into())]);
