@@ -121,7 +121,12 @@ impl Records {
         let mut filled = record.iter().map(str::trim).filter(|cell| !cell.is_empty());
         let Some(first) = filled.next() else { return Kind::Note };
         let first = first.trim_start_matches(['`', '\u{feff}']);
-        if self.footer.iter().any(|word| first.starts_with(word.as_str())) {
+        // `合计3笔` sums up; `Total Wine` is somebody's name.
+        let sums_up = |word: &String| {
+            first.trim_end_matches([':', '：']) == word
+                || (!word.is_ascii() && first.starts_with(word.as_str()))
+        };
+        if self.footer.iter().any(sums_up) {
             return Kind::Footer;
         }
         // A note below the table has one cell where rows have several.

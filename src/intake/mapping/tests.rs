@@ -222,3 +222,47 @@ fn a_file_of_single_lines_has_its_own_columns_and_words() {
     assert_eq!((rows[1].status, rows[0].order_id.as_deref()), (Status::Failed, Some("o1")));
     assert_eq!(rows[0].method.map(|word| word.to_string()).as_deref(), Some("cash"));
 }
+
+const TILL: &str = "name = \"till\"\nzone = \"Asia/Shanghai\"\ncurrency = \"CNY\"\nfooter = [\"合计\"]\n\
+    [transaction]\nlines = \"single\"\n\
+    created_at = { column = \"日期\", time_column = \"时间\", formats = [\"%Y-%m-%d %H:%M:%S\"] }\n\
+    fields = { method = \"支付方式\", operator = \"收银员\" }\n\
+    words = { method = { \"微信\" = \"wechat_pay\", \"*\" = \"other\" } }\n\
+    store = { column = \"门店\", is = [\"一店\"] }\n\
+    [amount]\nfrom = \"column\"\ncolumn = \"金额（元）\"\nunit = \"major\"\n\
+    [[skip]]\ncolumn = \"状态\"\none_of = [\"已关闭\"]\n\
+    [[kind]]\nwhen = { column = \"金额（元）\", negative = true }\nkind = \"refund\"\namount = \"without_sign\"\n\
+    [[kind]]\nwhen = { column = \"日期\", any = true }\nkind = \"payment\"\n";
+
+#[test]
+fn a_tills_table_becomes_transactions_whatever_stands_around_it() {
+    let text = "某某收银系统,,\n\n门店,日期,时间,状态,支付方式,金额(元),收银员\n\
+        一店,2026-11-20,09:15:00,成功,微信,\"¥1,280.00\",小王\n一店,2026-11-20,09:15:00,成功,微信,\"¥1,280.00\",小王\n\
+        一店,2026-11-20,09:20:00,成功,神秘,（8.00）,小王\n二店,2026-11-20,09:15:00,成功,微信,5.00,小李\n\
+        一店,2026-11-20,09:15:00,已关闭,微信,5.00,小李\n合计,,,,,2552.00,\n";
+    let (counts, rows, rejected) = read_text(text.as_bytes(), TILL).unwrap();
+    assert!(rejected.is_empty(), "{rejected:?}");
+    let found: Vec<_> =
+        rows.iter().map(|row| (row.kind, row.amount.minor(), row.method.unwrap().to_string())).collect();
+    assert_eq!(
+        found,
+        [
+            (Kind::Payment, 128_000, "wechat_pay".to_owned()),
+            (Kind::Payment, 128_000, "wechat_pay".to_owned()),
+            (Kind::Refund, 800, "other".to_owned())
+        ]
+    );
+    assert_eq!(rows[1].transaction_id, format!("{}#2", rows[0].transaction_id), "identical lines stay apart");
+    assert_eq!((counts.passed, counts.summaries, counts.comments), (2, 1, 1));
+    assert_eq!(counts.read, counts.accepted + counts.rejected + counts.not_data());
+    let again = read_text(text.as_bytes(), TILL).unwrap().1;
+    assert!(again == rows, "twice gives identical rows");
+    let grouped = TILL.replace("\"single\"", "\"grouped\"");
+    assert_eq!(Mapping::parse(&grouped).unwrap_err().code(), "mapping", "nothing to be grouped by");
+}
+
+#[test]
+fn trap_an_id_that_a_spreadsheet_rounded_refuses_the_file() {
+    let text = format!("{HEADER}4.2E+27,a,A,1,2011-01-17 10:37:00,1,,F\n");
+    assert_eq!(read_text(text.as_bytes(), RETAIL).unwrap_err(), Refusal::ExcelDamaged(2));
+}

@@ -140,6 +140,7 @@ impl Entry {
             "NtryRef" => &mut self.own_reference,
             "AddtlNtryInf" => &mut self.info,
             "Chrgs/TtlChrgsAndTaxAmt" => &mut self.charges,
+            "Chrgs/Rcrd/Amt" | "Chrgs/Amt" if self.charges.is_empty() => &mut self.charges,
             "NtryDtls/Btch/NbOfTxs" => &mut self.batch,
             _ => return,
         };
