@@ -131,7 +131,6 @@ pub async fn begin_import(
     database: &Database,
     request: ImportRequest,
 ) -> Result<Begun, ImportError> {
-    let request = with_saved_mapping(database, request).await?;
     let path = request.path.clone();
     let (sha256, size_bytes) = tokio::task::spawn_blocking(move || hash_of(&path)).await??;
     begin_import_of(intake, database, request, sha256, size_bytes).await
@@ -148,6 +147,7 @@ pub async fn begin_import_of(
     sha256: String,
     size_bytes: i64,
 ) -> Result<Begun, ImportError> {
+    let request = with_saved_mapping(database, request).await?;
     let mapping_sha256 = hash_of_mapping(request.mapping.as_deref());
     let draft = ImportDraft {
         store: request.store,

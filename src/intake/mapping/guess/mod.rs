@@ -296,18 +296,21 @@ impl Sample {
             return ColumnRole::Ignored;
         }
         let cells = || self.rows.iter().filter_map(|row| row.get(place)).filter(|cell| !cell.is_empty());
-        let all = |fits: &dyn Fn(&str) -> bool| cells().take(20).all(|cell| fits(cell));
+        // A cell in three may be wrong: that is what the preview is there to show.
+        let most = |fits: &dyn Fn(&str) -> bool| {
+            cells().filter(|cell| fits(cell)).count() * 3 >= cells().count() * 2
+        };
         let is_amount = |cell: &str| super::amounts::amount("", cell).is_ok();
         let is_time = |cell: &str| draft::format_of(cell).is_some();
         let is_clock = |cell: &str| chrono::NaiveTime::parse_from_str(cell, "%H:%M:%S").is_ok();
         let fits = |role: ColumnRole| match role {
             ColumnRole::Amount | ColumnRole::In | ColumnRole::Out | ColumnRole::Fee | ColumnRole::Net => {
-                all(&is_amount)
+                most(&is_amount)
             }
-            ColumnRole::Date => all(&is_time),
-            ColumnRole::Time => all(&|cell| is_clock(cell) || is_time(cell)),
+            ColumnRole::Date => most(&is_time),
+            ColumnRole::Time => most(&|cell| is_clock(cell) || is_time(cell)),
             ColumnRole::Direction | ColumnRole::Kind | ColumnRole::Status | ColumnRole::Method => {
-                !all(&is_amount)
+                !most(&is_amount)
             }
             _ => true,
         };
