@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, read_body};
 use chrono::TimeDelta;
 use tillwatch::domain::{Clock, KeyMode, StoreId, Stream, instant_from_ms};
 use tillwatch::intake::webhooks::{NOTICE_BYTES_MAX, Provider, SecretKind, read_secret};
+use tillwatch::jobs::{Fold, Job, JobContext};
 use tillwatch::lake::decode_batch;
 use tillwatch::store::{EndpointRecord, SecretRecord};
 
@@ -305,4 +307,48 @@ async fn a_person_who_is_erased_is_in_no_fact() {
     let answer =
         call_service(&app, post("/hooks/alipay/alipay", sent("alipay/partial_refund")).to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
+}
+
+async fn fold(service: &TestService) {
+    let state = &service.state;
+    let context = JobContext {
+        database: state.database.clone(),
+        clock: Arc::clone(&state.clock),
+        snapshots: Arc::clone(&state.snapshots),
+        metrics: Arc::clone(&state.metrics),
+    };
+    let fold = Fold::new(state.lake.as_ref().clone());
+    while fold.run(&context).await.unwrap().done > 0 {}
+}
+
+/// Refunds of Alipay are told of by their sum: what each gave back is right only when all are known.
+#[actix_web::test]
+async fn told_of_in_any_order_the_folded_rows_are_the_same() {
+    let mut seen: Vec<String> = Vec::new();
+    for order in [
+        ["trade_success", "partial_refund", "full_refund_closed", "trade_success"],
+        ["full_refund_closed", "full_refund_closed", "partial_refund", "trade_success"],
+        ["partial_refund", "trade_success", "partial_refund", "full_refund_closed"],
+    ] {
+        let service = with_endpoints().await;
+        let app = app!(service);
+        for name in order {
+            let notice = post("/hooks/alipay/alipay", sent(&format!("alipay/{name}")));
+            assert_eq!(call_service(&app, notice.to_request()).await.status(), StatusCode::OK);
+            fold(&service).await;
+        }
+        let list = "/s/main/transactions.csv?period=custom&from=2026-11-20&to=2026-11-20";
+        let cookie = ("cookie", format!("sid={}", "5e".repeat(32)));
+        let list = TestRequest::get().uri(list).insert_header(cookie).to_request();
+        seen.push(String::from_utf8(read_body(call_service(&app, list).await).await.to_vec()).unwrap());
+    }
+    assert_eq!(seen[0].lines().count(), 4, "{}", seen[0]);
+    for given_back in [
+        "refund,succeeded,alipay,alipay,,,CNY,28.00,2800",
+        "refund,succeeded,alipay,alipay,,,CNY,100.00,10000",
+    ] {
+        assert!(seen[0].contains(given_back), "{}", seen[0]);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
 }

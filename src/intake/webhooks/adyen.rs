@@ -171,12 +171,16 @@ pub(super) struct ItemFact {
     reference: String,
     /// The payment that it is about.
     payment: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<String>,
     amount: i64,
     currency: String,
     at_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure_message: Option<String>,
     test: bool,
 }

@@ -117,9 +117,13 @@ pub(super) struct TradeFact {
     order: String,
     total: i64,
     created_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     paid_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     closed_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundTold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fund_channel: Option<String>,
 }
 

@@ -221,7 +221,9 @@ fn scene(trade_type: &str) -> Option<Scene> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RefundFact {
     refund: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<String>,
     amount: i64,
     status: String,

@@ -34,17 +34,26 @@ pub(in super::super) struct IntentFact {
     event: String,
     at_ms: i64,
     created_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     charge: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<String>,
     status: Status,
     amount: i64,
     currency: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     card_brand: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     funding: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     wallet: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure_message: Option<String>,
     test: bool,
 }
