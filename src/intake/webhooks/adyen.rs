@@ -152,9 +152,7 @@ fn step(event: &str, success: bool, item: &Fields<'_>) -> Option<(Subject, Step)
         ("REFUND" | "REFUND_WITH_DATA", true) => (Refund, Step::Refunded),
         ("REFUND" | "REFUND_WITH_DATA", false) => (Refund, Step::RefundRefused),
         ("REFUND_FAILED" | "REFUNDED_REVERSED", true) => (Refund, Step::RefundReturned),
-        ("REQUEST_FOR_INFORMATION" | "NOTIFICATION_OF_CHARGEBACK" | "NOTIFICATION_OF_FRAUD", true) => {
-            (Dispute, Step::Inquiry)
-        }
+        ("REQUEST_FOR_INFORMATION" | "NOTIFICATION_OF_CHARGEBACK", true) => (Dispute, Step::Inquiry),
         ("CHARGEBACK", true) => (Dispute, Step::Charged),
         ("CHARGEBACK_REVERSED" | "PREARBITRATION_WON", true) => (Dispute, Step::Won),
         ("SECOND_CHARGEBACK" | "PREARBITRATION_LOST", true) => (Dispute, Step::Lost),

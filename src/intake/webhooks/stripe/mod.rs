@@ -218,7 +218,8 @@ fn payout(object: &Fields<'_>, event: &Event<'_>) -> Result<Said, Fault> {
     let own = object.id("id")?;
     let is_out = given >= 0;
     Ok(Said::Line(Box::new(LedgerLine {
-        line_id: own.clone(),
+        // The balance report has the same movement under its own number: one line, whichever comes first.
+        line_id: object.optional_id("balance_transaction")?.unwrap_or_else(|| own.clone()),
         posted_at,
         source_day: Some(posted_at.date_naive()),
         store: event.context.store,
@@ -245,7 +246,7 @@ fn payout(object: &Fields<'_>, event: &Event<'_>) -> Result<Said, Fault> {
         settle_currency: None,
         settle_amount: None,
         exchange_rate: None,
-        provider_transaction_id: object.optional_id("balance_transaction")?,
+        provider_transaction_id: Some(own.clone()),
         parent_transaction_id: None,
         order_id: None,
         payout_id: Some(own),

@@ -223,6 +223,7 @@ fn stripe_payout_is_a_ledger_line() {
         (line.kind.as_str(), line.direction.as_str(), line.gross, line.net),
         ("payout", "out", 1100, Some(-1100))
     );
+    assert_eq!(line.line_id, "txn_1", "as in the balance report");
     assert_eq!((line.payout_id.as_deref(), line.status), (Some("po_1"), Status::Succeeded));
     assert!(world.rows().is_empty());
 }
