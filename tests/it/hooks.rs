@@ -11,7 +11,8 @@ use tillwatch::domain::{Clock, KeyMode, StoreId, Stream, instant_from_ms};
 use tillwatch::intake::webhooks::{NOTICE_BYTES_MAX, Provider, SecretKind, read_secret};
 use tillwatch::jobs::{Fold, Job, JobContext};
 use tillwatch::lake::decode_batch;
-use tillwatch::store::{EndpointRecord, SecretRecord};
+use tillwatch::store::{EndpointRecord, PersonId, SecretRecord};
+use tillwatch::web::door::token_hash;
 
 use crate::app;
 use crate::service::{NOW_MS, TestService};
@@ -337,8 +338,13 @@ async fn told_of_in_any_order_the_folded_rows_are_the_same() {
             assert_eq!(call_service(&app, notice.to_request()).await.status(), StatusCode::OK);
             fold(&service).await;
         }
+        // Two days later, when the day is over.
+        service.clock.advance(TimeDelta::days(2));
+        let (token, now) = ("7a".repeat(32), service.clock.now());
+        let database = &service.state.database;
+        database.insert_session(&token_hash(&token), PersonId(1), "test", now).await.unwrap();
         let list = "/s/main/transactions.csv?period=custom&from=2026-11-20&to=2026-11-20";
-        let cookie = ("cookie", format!("sid={}", "5e".repeat(32)));
+        let cookie = ("cookie", format!("sid={token}"));
         let list = TestRequest::get().uri(list).insert_header(cookie).to_request();
         seen.push(String::from_utf8(read_body(call_service(&app, list).await).await.to_vec()).unwrap());
     }
