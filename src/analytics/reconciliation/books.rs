@@ -166,6 +166,13 @@ impl Finding {
             && self.shop.is_some() != self.bill.is_some()
     }
 
+    /// True when two sides were put together, by us or by somebody, and can be parted. Where only the fee differs they
+    /// belong together.
+    pub const fn can_be_parted(&self) -> bool {
+        let pair = self.shop.is_some() && self.bill.is_some() && !matches!(self.class, Class::FeeDiffers);
+        pair || self.closed.is_some()
+    }
+
     /// What it is at this time: closed later, or not due yet.
     pub fn class_at(&self, now: Instant) -> Class {
         if let Some(closed) = &self.closed {

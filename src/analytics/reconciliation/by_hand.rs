@@ -98,7 +98,7 @@ fn accept(books: &mut [DayBooks], id: RecordKey) {
 
 /// Takes apart everything that the finding's records and lines are part of.
 fn unmatch(books: &mut [DayBooks], id: RecordKey) {
-    let Some(finding) = find(books, id) else { return };
+    let Some(finding) = find(books, id).filter(|finding| finding.can_be_parted()) else { return };
     let of = |entry: Option<&Entry>| entry.map(|entry| entry.key);
     let with = finding.closed.as_ref().map(|closed| &*closed.with);
     let keys: Vec<RecordKey> =

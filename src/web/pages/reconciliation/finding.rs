@@ -105,7 +105,6 @@ fn render(books: &Books, id: RecordKey, (errors, reason): (FieldErrors, String))
     let closed = finding.closed.as_ref().map(|closed| &*closed.with);
     let shop = finding.shop.as_ref().or(closed.filter(|_| finding.bill.is_some()));
     let bill = finding.bill.as_ref().or(closed.filter(|_| finding.shop.is_some()));
-    let pair = finding.shop.is_some() && finding.bill.is_some();
     let record = shop.filter(|entry| !entry.witness);
     let body = FindingPage {
         page,
@@ -123,7 +122,7 @@ fn render(books: &Books, id: RecordKey, (errors, reason): (FieldErrors, String))
         transaction_url: record
             .map(|entry| format!("{}/{}?day={}", page.area_url(Area::Transactions), entry.key, entry.filed)),
         partners: partners(books, day, finding),
-        can_unmatch: pair || finding.closed.is_some(),
+        can_unmatch: finding.can_be_parted(),
         can_accept: class.is_exception(),
         history: history(books, finding),
         errors,
@@ -269,7 +268,7 @@ pub async fn act(
     let other = partner(&books, (day, finding), kind, &fields.other, &mut errors);
     let allowed = match kind {
         ActionKind::Match => finding.is_open(),
-        ActionKind::Unmatch => finding.closed.is_some() || (finding.shop.is_some() && finding.bill.is_some()),
+        ActionKind::Unmatch => finding.can_be_parted(),
         ActionKind::Accept => finding.class_at(books.now).is_exception(),
         ActionKind::Note => true,
     };
