@@ -149,7 +149,7 @@ imports-waiting = Waiting for your confirmation
 imports-waiting-about = These files were read but not taken in.
 imports-waiting-since = since { $when }, kept until { $until }
 imports-another-store = another store
-imports-warn-no-trades = The bill has no rows: no trades that day. That is fine; it is noted that the bill has arrived.
+imports-warn-no-trades = The bill has no rows: no trades that day. That is fine; there is nothing to take in.
 imports-warn-seconds = { $n ->
     [one] One line has a time without seconds
    *[other] { $n } lines have times without seconds
@@ -218,3 +218,7 @@ imports-mend-fault-by-line = The lines of this file cannot be read one by one. P
 imports-mend-fault-whole = This is neither the list of rejected lines nor the whole file. Nothing was taken in.
 imports-mend-fault-unreadable = The file cannot be read as lines of this bill. Nothing was taken in.
 imports-mend-fault-no-file = No file came, or it was cut off. Nothing was taken in.
+imports-password-title = The archive is locked
+imports-password = Password of the archive
+imports-password-hint = It is used once to open the archive and is not kept.
+imports-password-button = Open it

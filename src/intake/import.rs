@@ -28,6 +28,8 @@ use crate::store::{
 const LINES_PER_CHUNK: usize = 10_000;
 /// Transactions that go to the inbox at once; each may carry a basket.
 const TRANSACTIONS_PER_CHUNK: usize = 2_000;
+/// While a file is examined, so many bytes lie between two words of how far it is.
+const TELL_AFTER_BYTES: u64 = 4 << 20;
 /// Millionths of a whole file.
 const PPM_WHOLE: i64 = 1_000_000;
 /// Times that a full queue is waited for.
@@ -258,8 +260,26 @@ enum Message {
     Lines(Vec<LedgerLine>, u64),
     Witnesses(Vec<LedgerLine>, u64),
     Transactions(Vec<Transaction>, u64),
+    /// How much of the text was examined; nothing of it is taken in yet.
+    Examined(u64),
     /// Length of the text, once it is unpacked.
     Length(u64),
+}
+
+/// How much of an import's way the taking in is: half, where a long file was examined before.
+#[derive(Clone, Copy)]
+enum Share {
+    Whole,
+    Half,
+}
+
+impl Share {
+    const fn of(self, ppm: i64) -> i64 {
+        match self {
+            Self::Whole => ppm,
+            Self::Half => i64::midpoint(PPM_WHOLE, ppm),
+        }
+    }
 }
 
 /// What of an import is durable.
@@ -326,11 +346,18 @@ impl Import {
         so_far: &mut SoFar,
     ) -> Result<(), ImportError> {
         let feed = import_feed(self.id);
-        let mut length = 0;
+        let (mut length, mut share) = (0, Share::Whole);
         while let Some(message) = receive.recv().await {
             let (position, accepted) = match message {
                 Message::Length(bytes) => {
                     length = bytes;
+                    continue;
+                }
+                Message::Examined(position) => {
+                    share = Share::Half;
+                    let ppm = ppm_of(position, length) / 2;
+                    database.progress_import(self.id, ppm).await?;
+                    progress(Progress { ppm, rows: so_far.rows });
                     continue;
                 }
                 Message::Rejected(lines) => {
@@ -359,7 +386,7 @@ impl Import {
             };
             let count = i64::try_from(accepted.rows).unwrap_or(i64::MAX);
             so_far.rows += count;
-            let ppm = ppm_of(position, length);
+            let ppm = share.of(ppm_of(position, length));
             if let Some(seq) = accepted.inbox_seq {
                 database.add_import_batch(self.id, seq, count, ppm).await?;
             }
@@ -457,9 +484,13 @@ impl Reading {
             pseudonyms: &self.pseudonyms,
             hints: &self.request.hints,
         };
-        let (mut rejected, mut head) = (Vec::new(), HeadFinder::default());
+        let (mut rejected, mut head, mut told) = (Vec::new(), HeadFinder::default(), 0);
         let examined = read_bill(spool, format, &context, |line, position| {
             head.see(&line, position);
+            if position - told > TELL_AFTER_BYTES {
+                told = position;
+                self.give(Message::Examined(position))?;
+            }
             if let Line::Rejected(line) = line {
                 keep(&mut rejected, line);
             }

@@ -17,6 +17,7 @@ mod pseudonym;
 mod received;
 pub mod rejected;
 mod statements;
+pub mod unlock;
 pub mod uploads;
 pub mod webhooks;
 mod xml;

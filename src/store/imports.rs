@@ -230,6 +230,15 @@ impl Database {
         write.commit().await
     }
 
+    /// Notes how far an import is of which nothing more is durable.
+    pub async fn progress_import(&self, id: i64, progress_ppm: i64) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        let noted =
+            statement(include_str!("sql/progress_import.sql")).bind(id).bind(progress_ppm).bind(0_i64);
+        noted.execute(write.connection()).await?;
+        write.commit().await
+    }
+
     /// Ends an import.
     pub async fn finish_import(
         &self,

@@ -380,3 +380,102 @@ async fn machines_can_look_before_they_send() {
     assert_eq!(browser.stored().await, (0, 0, 0));
     assert_eq!(send("/api/v1/imports").await.0, 202);
 }
+
+fn locked(bytes: &[u8], password: &str) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options =
+        zip::write::SimpleFileOptions::default().with_aes_encryption(zip::AesMode::Aes256, password);
+    archive.start_file("bill.csv", options).unwrap();
+    archive.write_all(bytes).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+#[actix_web::test]
+async fn a_locked_archive_asks_for_its_password_in_place_and_keeps_none() {
+    let browser = Browser::start().await;
+    let bill = fs::read(fixture("synthetic_v3_tradebill_ALL_edge_cases.csv")).unwrap();
+    let archive = locked(&bill, "s3cret-of-the-zip");
+    let (_, place, _) = browser.upload("locked.zip", &archive).await;
+    let (_, _, html) = browser.get(&place).await;
+    assert!(html.contains("Password of the archive") && !html.contains("Yes, import"), "{html}");
+    let enter = async |password: &str| {
+        let body = format!("csrf={}&password={password}", browser.csrf().await);
+        let request = TestRequest::post()
+            .uri(&format!("{place}/unlock"))
+            .insert_header(("origin", ORIGIN))
+            .insert_header(("content-type", "application/x-www-form-urlencoded"))
+            .set_payload(body);
+        assert_eq!(browser.ask(request).await.0, 303);
+        browser.get(&place).await.2
+    };
+    let html = enter("wrong").await;
+    assert!(
+        html.contains("This password does not open the archive") && html.contains("Password of the"),
+        "{html}"
+    );
+    let html = enter("s3cret-of-the-zip").await;
+    assert!(html.contains("Yes, import") && html.contains("Trade bill, all trades"), "{html}");
+    assert_eq!(browser.stored().await, (0, 0, 1), "the locked file is gone, its text waits");
+    let (_, import, _) = browser.press(&format!("{place}/confirm")).await;
+    browser.ended(&import).await;
+    assert_eq!(browser.stored().await, (1, 6, 0));
+    let database = fs::read(browser.service.state.config.data_dir.join("tillwatch.db")).unwrap_or_default();
+    let wal = fs::read(browser.service.state.config.data_dir.join("tillwatch.db-wal")).unwrap_or_default();
+    let holds = |bytes: &[u8]| bytes.windows(17).any(|part| part == b"s3cret-of-the-zip");
+    assert!(!holds(&database) && !holds(&wal), "the password is nowhere kept");
+    // The same archive is known by what it was handed in as.
+    let (_, again, _) = browser.upload("locked.zip", &archive).await;
+    assert!(browser.get(&again).await.2.contains("already imported as #1"));
+}
+
+impl Browser {
+    async fn get_in(&self, language: &str, uri: &str) -> String {
+        let app = crate::app!(self.service);
+        let cookies = format!("{}; lang={language}", self.cookie.1);
+        let request = TestRequest::get().uri(uri).insert_header(("cookie", cookies)).to_request();
+        String::from_utf8(read_body(call_service(&app, request).await).await.to_vec()).unwrap()
+    }
+}
+
+#[actix_web::test]
+async fn what_is_wrong_is_said_in_both_languages_with_what_to_do() {
+    let browser = Browser::start().await;
+    let bill = fs::read_to_string(fixture("synthetic_v3_tradebill_ALL_edge_cases.csv")).unwrap();
+    let no_trades = fs::read_to_string(fixture("synthetic_v3_no_trades_header_only.csv")).unwrap();
+    let cut_off = format!("{}\n`2026-11-20 12:3", bill.lines().take(4).collect::<Vec<_>>().join("\n"));
+    let id = bill.lines().nth(1).unwrap().split(",`").nth(5).unwrap().to_owned();
+    let unknown = bill.replacen("费率备注", "明年的新列", 1);
+    for (what, text, english, chinese) in [
+        (
+            "seconds lost",
+            bill.replacen("2026-11-20 09:15:07", "2026-11-20 09:15", 1),
+            "One line has a time without seconds",
+            "有 1 行的时间缺少秒",
+        ),
+        (
+            "a time in the future",
+            bill.replacen("2026-11-20 09:15:07", "2027-11-20 09:15:07", 1),
+            "One line lies more than 24 hours in the future",
+            "有 1 行的时间比现在晚 24 小时以上",
+        ),
+        (
+            "ids rounded by Excel",
+            bill.replacen(&id, "4.2E+27", 1),
+            "Excel has turned an order number",
+            "已被 Excel 改成",
+        ),
+        ("no trades that day", no_trades, "no trades that day. That is fine", "当天没有交易。这是正常的"),
+        ("a column nobody knows", unknown, "Columns not kept", "明年的新列"),
+        ("no bill at all", "a,b\n1,2\n".to_owned(), "does not know this format", "无法识别此格式"),
+        ("a line cut off", cut_off, "The summary at the end is missing", "文件末尾缺少汇总行"),
+    ] {
+        let (status, place, _) = browser.upload("a.csv", text.as_bytes()).await;
+        assert_eq!(status, 303, "{what}");
+        for (language, said) in [("en", english), ("zh-Hans", chinese)] {
+            let html = browser.get_in(language, &place).await;
+            assert!(html.contains(said), "{what}: {said} is not in\n{html}");
+        }
+        browser.press(&format!("{place}/discard")).await;
+        assert_eq!(browser.stored().await, (0, 0, 0), "{what}");
+    }
+}

@@ -168,10 +168,17 @@ impl<'a> Cells<'a> {
         place.map_or("", |place| self.columns.name(place))
     }
 
-    /// The line with the cells of these positions blotted out.
+    /// The line with the cells of these positions blotted out; it is divided again as it was, also where a cell holds
+    /// a comma.
     pub fn redacted(&self, places: &[Option<usize>]) -> String {
         let shown = self.cells.iter().enumerate().map(|(place, cell)| {
-            if places.contains(&Some(place)) && !cell.is_empty() { "•••" } else { cell.as_ref() }
+            if places.contains(&Some(place)) && !cell.is_empty() {
+                "•••".to_owned()
+            } else if cell.contains(',') {
+                format!("\"{}\"", cell.replace('"', "\"\""))
+            } else {
+                cell.to_string()
+            }
         });
         shown.collect::<Vec<_>>().join(",")
     }
@@ -242,6 +249,8 @@ mod tests {
         let cells = Cells::of_line(&columns, "`1,`x,y \"z\",`3\t").unwrap();
         assert_eq!((cells.at(Some(0)), cells.at(Some(1)), cells.at(Some(2))), ("1", "x,y \"z\"", "3"));
         assert_eq!(cells.redacted(&[Some(1)]), "1,•••,3");
+        let kept = cells.redacted(&[]);
+        assert_eq!(Cells::of_line(&columns, &kept).unwrap().at(Some(1)), "x,y \"z\"");
         let cells = Cells::of_line(&columns, "1\t,\"x,y\",3").unwrap();
         assert_eq!(cells.at(Some(1)), "x,y");
         assert!(Cells::of_line(&columns, "1,2").is_err());

@@ -41,6 +41,12 @@ struct PendingPage {
 }
 
 impl PendingPage {
+    /// True when a password is asked for.
+    fn asks_password(&self) -> bool {
+        let code = self.found().and_then(|found| Some(found.refusal.as_ref()?.code.as_str()));
+        code == Some(waiting::PASSWORD_NEEDED) && self.pending.place.is_some()
+    }
+
     /// True when a yes would take something in.
     fn can_confirm(&self) -> bool {
         self.already.is_none() && self.found().is_some_and(|found| found.refusal.is_none())
@@ -183,6 +189,30 @@ fn said(page: &Page, viewer: &Viewer, warning: &Warning) -> String {
     }
 }
 
+/// The password of an archive.
+#[derive(Deserialize)]
+struct Password {
+    #[serde(default)]
+    password: String,
+}
+
+/// `POST /s/{store}/imports/pending/{id}/unlock`: the password is used once and kept nowhere.
+async fn unlock(
+    form: SignedForm<Password>,
+    path: web::Path<(String, i64)>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, WebError> {
+    let (slug, id) = path.into_inner();
+    let (store, pending) = pending_of(&form.viewer, &state, &slug, id).await?;
+    waiting::open(&state, &pending, form.fields.password).await?;
+    let pending = state.database.pending_import(id, state.clock.now()).await?.ok_or(WebError::NotFound)?;
+    if pending.diagnosis.is_some() {
+        let target = format!("/s/{}/imports/pending/{id}", store.slug);
+        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish());
+    }
+    examined(&state, &store, &pending).await
+}
+
 /// A form with nothing but its token.
 #[derive(Deserialize)]
 struct Bare {}
@@ -239,6 +269,7 @@ async fn discard(
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/s/{store}/imports/pending/{id:[0-9]+}/confirm").post(confirm))
+        .service(web::resource("/s/{store}/imports/pending/{id:[0-9]+}/unlock").post(unlock))
         .service(web::resource("/s/{store}/imports/pending/{id:[0-9]+}/discard").post(discard))
         .service(web::resource("/s/{store}/imports/pending/{id:[0-9]+}").get(show));
 }

@@ -11,8 +11,10 @@ use tempfile::TempPath;
 use super::upload::{Upload, UploadError, UploadFault};
 use crate::domain::Store;
 use crate::intake::FileHints;
+use crate::intake::bills::SpoolError;
 use crate::intake::diagnosis::{Diagnosis, Examiner, Refused};
 use crate::intake::import::{FILE_NAME_CHARS_MAX, ImportRequest, hash_of};
+use crate::intake::unlock::{UnlockError, unlock};
 use crate::intake::uploads::{PENDING_KEEP, uploads_in};
 use crate::store::{Admitted, PendingDraft, PendingImport, PersonId};
 use crate::web::error::WebError;
@@ -25,8 +27,10 @@ static EXAMINING: LazyLock<Mutex<Examinations>> = LazyLock::new(Mutex::default);
 /// One door (by its address) and number of a waiting file; millionths that are read.
 type Examinations = HashMap<(usize, i64), Arc<AtomicI64>>;
 
-/// Codes of refusals that a person can do something about with the very file.
-const REMEDIABLE: [&str; 3] = ["password_needed", "unknown_format", "mapping"];
+/// Code of the refusal that a password helps with.
+pub const PASSWORD_NEEDED: &str = "password_needed";
+/// Codes of other refusals that a person can do something about with the very file.
+const REMEDIABLE: [&str; 2] = ["unknown_format", "mapping"];
 
 /// What uploads are held against.
 pub fn examiner(state: &AppState) -> Examiner {
@@ -151,7 +155,7 @@ pub fn examine(state: &AppState, pending: &PendingImport) -> Result<Option<JoinH
 /// Keeps what was found; a file that is refused for good goes at once.
 async fn note(state: &AppState, pending: &PendingImport, diagnosis: &Diagnosis) -> anyhow::Result<()> {
     let refused = diagnosis.refusal.as_ref();
-    if refused.is_some_and(|refused| !REMEDIABLE.contains(&refused.code.as_str()))
+    if refused.is_some_and(|refused| !is_remediable(&refused.code))
         && let Some(path) = path_of(state, pending)?
         && state.database.replace_pending_file(pending, "", 0).await?
     {
@@ -159,6 +163,10 @@ async fn note(state: &AppState, pending: &PendingImport, diagnosis: &Diagnosis) 
     }
     let json = serde_json::to_string(diagnosis)?;
     Ok(state.database.note_pending_diagnosis(pending.id, &json).await?)
+}
+
+fn is_remediable(code: &str) -> bool {
+    REMEDIABLE.contains(&code) || code == PASSWORD_NEEDED
 }
 
 /// What is said when our side could not read a file.
@@ -169,6 +177,45 @@ fn not_read() -> Diagnosis {
         sentence_zh: "服务器未能读取该文件，原因见日志。请重新上传。".to_owned(),
     };
     Diagnosis { refusal: Some(refusal), ..Diagnosis::default() }
+}
+
+/// Opens the archive of a waiting import: what is inside takes its place, to be examined. What does not open is noted.
+pub async fn open(state: &AppState, pending: &PendingImport, password: String) -> Result<(), WebError> {
+    let Some(locked) = path_of(state, pending)? else { return Err(WebError::Conflict) };
+    let folder = locked.parent().map(PathBuf::from).unwrap_or_default();
+    let opening = {
+        let locked = locked.clone();
+        tokio::task::spawn_blocking(move || unlock(&locked, &folder, &password))
+    };
+    match opening.await.map_err(|died| WebError::Internal(died.into()))? {
+        Ok(path) => {
+            let about = std::fs::metadata(&path).map_err(|error| WebError::Internal(error.into()))?;
+            let size_bytes = i64::try_from(about.len()).unwrap_or(i64::MAX);
+            let place = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let taken = state.database.replace_pending_file(pending, &place, size_bytes).await?;
+            // Of two who enter the password at once, one has opened it.
+            remove(if taken { locked } else { path })
+        }
+        Err(UnlockError::WrongPassword) => note_refused(state, pending, wrong_password()).await,
+        Err(UnlockError::Spool(SpoolError::Refused(refusal))) => {
+            note_refused(state, pending, Refused::of(&refusal)).await
+        }
+        Err(UnlockError::Spool(SpoolError::Io(error))) => Err(WebError::Internal(error.into())),
+    }
+}
+
+async fn note_refused(state: &AppState, pending: &PendingImport, refused: Refused) -> Result<(), WebError> {
+    let diagnosis = Diagnosis { refusal: Some(refused), ..Diagnosis::default() };
+    note(state, pending, &diagnosis).await.map_err(WebError::Internal)
+}
+
+/// What is said when a password does not open an archive.
+fn wrong_password() -> Refused {
+    Refused {
+        code: PASSWORD_NEEDED.to_owned(),
+        sentence: "This password does not open the archive. Enter the right one, or unpack the archive and import the file inside.".to_owned(),
+        sentence_zh: "密码不正确，无法打开压缩包。请重新输入，或先解压再导入里面的文件。".to_owned(),
+    }
 }
 
 /// Takes a waiting import out of the list and removes its file; false when somebody else has taken it.
