@@ -1,23 +1,28 @@
 mod alipay;
 mod archive;
+pub(super) mod bank;
 mod wechat_pay;
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate, NaiveDateTime};
+use bank::Booking;
+use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, Weekday};
 
 use super::order::Draft;
 use super::rails::share_half_up;
-use super::script::{BEIJING, CHENGDU, SHANGHAI, Script, beijing_day, bill_ready_at};
+use super::script::{
+    BEIJING, CHENGDU, LATE_WORKING_DAYS, SHANGHAI, SHORT_FEN, Script, beijing_day, bill_ready_at,
+};
 use super::shops::{Lane, Rail, SHOPS};
+use crate::analytics::reconciliation::due_after;
 use crate::domain::{Instant, Kind, Scene, Status, StoreId};
 
-/// One trade bill, as the provider's site gives it away.
+/// One trade bill, as the provider's site gives it away, or one statement of a bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillFile {
     pub store: StoreId,
     pub provider: &'static str,
-    /// The provider's merchant id.
+    /// The provider's merchant id; of a bank, the account's number.
     pub account: &'static str,
     /// The Beijing day of the bill.
     pub day: NaiveDate,
@@ -56,7 +61,24 @@ pub struct BillBook {
     rows: BTreeMap<(NaiveDate, usize, &'static str), (StoreId, Vec<BillRow>)>,
     /// Provider ids of paid payments, for the refunds that name them.
     paid: BTreeMap<String, Paid>,
+    /// What the providers pay out, by the day on which it arrives and the store.
+    arriving: BTreeMap<(NaiveDate, usize), Vec<Payout>>,
+    /// At the bank at the end of the last day, fen.
+    balances: [i64; 2],
 }
+
+/// Money that a provider pays out for one Beijing day.
+#[derive(Clone, Debug)]
+struct Payout {
+    lane: &'static Lane,
+    of: NaiveDate,
+    store: StoreId,
+    /// Fen.
+    net: i64,
+}
+
+/// What lay at each bank before the history, fen.
+const OPENING: [i64; 2] = [18_650_000, 9_320_000];
 
 #[derive(Clone, Debug)]
 struct Paid {
@@ -80,7 +102,15 @@ pub fn charged_per_million(shop: usize, rail: Rail, day: NaiveDate, script: &Scr
 impl BillBook {
     /// A book whose first whole day is `first`.
     pub fn new(script: &Script, first: NaiveDate) -> Self {
-        Self { script: script.clone(), first, next: first, rows: BTreeMap::new(), paid: BTreeMap::new() }
+        Self {
+            script: script.clone(),
+            first,
+            next: first,
+            rows: BTreeMap::new(),
+            paid: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            balances: OPENING,
+        }
     }
 
     /// Notes what the provider will bill of this record.
@@ -129,13 +159,50 @@ impl BillBook {
             for shop in [SHANGHAI, CHENGDU] {
                 for lane in SHOPS[shop].lanes.iter().filter(|lane| is_billed(lane)) {
                     let Some((store, rows)) = self.rows.remove(&(day, shop, lane.provider)) else { continue };
+                    self.pay_out(shop, Payout { lane, of: day, store, net: net_of(&rows) });
                     if self.has_come(day, shop, lane) {
                         files.push(written(day, shop, lane, store, rows));
                     }
                 }
+                files.extend(self.statement(shop, day));
             }
         }
         files
+    }
+
+    /// Notes when the money of a Beijing day arrives: on the next working day, but for what is planted.
+    fn pay_out(&mut self, shop: usize, mut payout: Payout) {
+        let mut cycle = 1;
+        match (shop, payout.lane.rail) {
+            (SHANGHAI, Rail::Alipay) if payout.of == self.script.late_payout => cycle += LATE_WORKING_DAYS,
+            (CHENGDU, Rail::WeChatPay) if payout.of == self.script.short_payout => payout.net -= SHORT_FEN,
+            _ => {}
+        }
+        // The money of days before the history would belong to no bill.
+        if payout.of >= self.first {
+            let on = due_after(payout.of, cycle, true);
+            self.arriving.entry((on, shop)).or_default().push(payout);
+        }
+    }
+
+    /// The bank's statement of a day, if it was there before the end of the history.
+    fn statement(&mut self, shop: usize, day: NaiveDate) -> Option<BillFile> {
+        let payouts = self.arriving.remove(&(day, shop))?;
+        let store = payouts.first()?.store;
+        let mut bookings = arrivals(&payouts);
+        bookings.extend(expenses(shop, day));
+        let opening = self.balances[shop];
+        self.balances[shop] += bookings.iter().map(|booking| booking.fen).sum::<i64>();
+        let account = bank::ACCOUNTS[shop];
+        let (name, bytes) = bank::statement(account, day, opening, &bookings);
+        (bill_ready_at(day) <= self.script.until).then_some(BillFile {
+            store,
+            provider: "bank",
+            account,
+            day,
+            name,
+            bytes,
+        })
     }
 
     /// True when the bill could be fetched before the end of the history, and was.
@@ -158,6 +225,49 @@ fn written(
         _ => wechat_pay::bill(lane.account, day, &rows),
     };
     BillFile { store, provider: lane.provider, account: lane.account, day, name, bytes }
+}
+
+/// What a day's rows leave for the shop, fen.
+fn net_of(rows: &[BillRow]) -> i64 {
+    let signed = |row: &BillRow| if row.refund.is_some() { -row.amount } else { row.amount };
+    rows.iter().map(|row| signed(row) - row.fee).sum()
+}
+
+/// The bank's lines for what arrives on one day: WeChat Pay sends the days of a weekend together, Alipay each by itself.
+fn arrivals(payouts: &[Payout]) -> Vec<Booking> {
+    let of = |rail: Rail| payouts.iter().filter(move |payout| payout.lane.rail == rail && payout.net > 0);
+    let together: i64 = of(Rail::WeChatPay).map(|payout| payout.net).sum();
+    let wechat = of(Rail::WeChatPay).next().map(|payout| Booking {
+        fen: together,
+        text: format!("财付通支付科技有限公司 商户结算款 {}", payout.lane.account),
+    });
+    let alipay = of(Rail::Alipay).map(|payout| Booking {
+        fen: payout.net,
+        text: format!(
+            "支付宝（中国）网络技术有限公司 商家结算 {} {}",
+            payout.lane.account,
+            payout.of.format("%Y%m%d")
+        ),
+    });
+    wechat.into_iter().chain(alipay).collect()
+}
+
+/// What the shop pays by bank: wages, rent, goods. No business of its payments, and no finding.
+fn expenses(shop: usize, day: NaiveDate) -> Vec<Booking> {
+    let booking = |fen: i64, text: &str| Booking {
+        fen: -fen * (3 - i64::try_from(shop).unwrap_or(0)) / 3,
+        text: text.to_owned(),
+    };
+    let mut paid = Vec::new();
+    match day.day() {
+        10 => paid.push(booking(6_840_000, "代发工资")),
+        5 => paid.push(booking(3_200_000, "商铺租金")),
+        _ => {}
+    }
+    if day.weekday() == Weekday::Wed {
+        paid.push(booking(12_500_000, "货款 江南茶业有限公司"));
+    }
+    paid
 }
 
 fn is_billed(lane: &Lane) -> bool {
@@ -242,6 +352,36 @@ mod tests {
             assert_eq!(summary[4].replace('.', "").parse::<i64>().expect("digits"), fees);
         }
         assert!(found > 3_000, "{found}");
+    }
+
+    /// Opening and closing balance of a statement, and its text.
+    fn balances(bill: &BillFile) -> (String, String, String) {
+        let text = String::from_utf8(bill.bytes.clone()).expect("UTF-8");
+        let of = |code: &str| {
+            let rest = text.split(code).nth(1).and_then(|rest| rest.split("\"CNY\">").nth(1));
+            rest.and_then(|rest| rest.split('<').next()).expect("a balance").to_owned()
+        };
+        (of("OPBD"), of("CLBD"), text.clone())
+    }
+
+    #[test]
+    fn each_statement_of_a_bank_begins_where_the_last_one_ended_and_one_payout_is_late() {
+        let until: Instant = "2026-11-25T06:30:00Z".parse().expect("an instant");
+        let script = Script::until(until);
+        let stores = [StoreId(1), StoreId(2), StoreId(3)];
+        let history = History::of(Outline { seed: 5, days: 14, until, stores });
+        let bills: Vec<BillFile> = history.flat_map(|bundle| bundle.bills).collect();
+        for account in bank::ACCOUNTS {
+            let of: Vec<_> = bills.iter().filter(|bill| bill.account == account).map(balances).collect();
+            assert!(of.len() > 6, "{}", of.len());
+            assert!(of.windows(2).all(|pair| pair[0].1 == pair[1].0), "a balance jumps");
+        }
+        let line = format!(" {}<", script.late_payout.format("%Y%m%d"));
+        let shanghai = bills.iter().filter(|bill| bill.account == bank::ACCOUNTS[SHANGHAI]);
+        let came: Vec<NaiveDate> =
+            shanghai.filter(|bill| balances(bill).2.contains(&line)).map(|bill| bill.day).collect();
+        assert_eq!(came, [due_after(script.late_payout, 1 + LATE_WORKING_DAYS, true)]);
+        assert!(came[0] > due_after(script.late_payout, 1, true));
     }
 
     #[test]

@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(first, hash(outline(1, 4)));
         assert_ne!(first, hash(outline(2, 4)));
         // A golden value: what one version of the program made, the next one makes too.
-        assert_eq!(first, "781234aa71886d87");
+        assert_eq!(first, "27af0d72d6f6a6b2");
     }
 
     #[test]
@@ -298,7 +298,9 @@ mod tests {
         });
         assert!(burst.clone().count() >= 30, "{}", burst.count());
 
-        let missing = |bill: &&BillFile| bill.day == script.missing_bill && bill.store == StoreId(2);
+        let missing = |bill: &&BillFile| {
+            bill.day == script.missing_bill && bill.store == StoreId(2) && bill.provider != "bank"
+        };
         let there: Vec<_> = bills.iter().filter(missing).map(|bill| bill.provider).collect();
         assert_eq!(there, ["wechat_pay"]);
         let raised = bills.iter().filter(|bill| bill.provider == "wechat_pay" && bill.store == StoreId(1));

@@ -6,9 +6,10 @@ use anyhow::{Context, bail};
 use chrono::{NaiveTime, TimeDelta, Weekday};
 use tokio::sync::mpsc;
 
-use super::bills::BillFile;
+use super::bills::{BillFile, bank};
 use super::script::bill_ready_at;
 use super::shops::SHOPS;
+use crate::analytics::reconciliation::{ANY_ACCOUNT, AccountRules};
 use crate::domain::{
     ContractRate, Instant, KeyMode, KeyScope, OrganisationId, Role, Rounding, StoreId, StoreSet, Word,
 };
@@ -84,6 +85,7 @@ pub async fn prepare(state: &AppState, until: Instant) -> anyhow::Result<Demo> {
     }
     let stores = add_stores(database, now).await?;
     add_contracts(database, stores, now).await?;
+    add_bank_rules(database, stores).await?;
     let Some(organisation) = database.organisation().await? else { bail!("the organisation is gone") };
     let owner = PersonDraft {
         email: OWNER_EMAIL.to_owned(),
@@ -214,6 +216,21 @@ pub async fn add_contracts(
             rounding: Rounding::HalfUp,
         };
         database.insert_contract_rate(&rate, now).await?;
+    }
+    Ok(())
+}
+
+/// Says what the bank writes when a provider pays out, so that payouts are found on its statements.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add_bank_rules(database: &Database, stores: [StoreId; 3]) -> Result<(), StoreError> {
+    for (store, account) in stores.into_iter().zip(bank::ACCOUNTS) {
+        for (provider, text) in [("wechat_pay", "财付通"), ("alipay", "支付宝")] {
+            let usual = AccountRules::usual(store, Word::of(provider), Word::of(ANY_ACCOUNT));
+            let rules = AccountRules { bank_account: account.into(), bank_text: text.into(), ..usual };
+            database.replace_reconciliation_account(&rules).await?;
+        }
     }
     Ok(())
 }

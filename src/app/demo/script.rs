@@ -22,6 +22,13 @@ const BILL_LATE_HOURS: i64 = 2;
 /// Days before the end on which a provider began to charge more than the contract says.
 const RAISED_DAYS_AGO: u64 = 12;
 
+/// Days before the end whose money came late, and came short.
+const LATE_PAYOUT_DAYS_AGO: u64 = 9;
+const SHORT_PAYOUT_DAYS_AGO: u64 = 6;
+/// By how much it was late, and short.
+pub const LATE_WORKING_DAYS: u32 = 2;
+pub const SHORT_FEN: i64 = 20_000;
+
 /// Orders that must be missing before a provider counts as silent, in thousandths.
 const MISSING_ORDERS: u64 = 26_000;
 
@@ -54,6 +61,10 @@ pub struct Script {
     pub burst: Range,
     /// The Alipay bill of Chengdu for this Beijing day has not come.
     pub missing_bill: NaiveDate,
+    /// Alipay pays Shanghai out for this Beijing day later than agreed.
+    pub late_payout: NaiveDate,
+    /// WeChat Pay pays Chengdu out for this Beijing day, and less than its bill says.
+    pub short_payout: NaiveDate,
     pub promotions: [Promotion; 2],
 }
 
@@ -76,6 +87,8 @@ impl Script {
             raised_from: before(beijing_day(until), RAISED_DAYS_AGO),
             burst: Range { from: until - TimeDelta::hours(48), until },
             missing_bill: last_bill_day(until - TimeDelta::hours(BILL_LATE_HOURS)),
+            late_payout: before(beijing_day(until), LATE_PAYOUT_DAYS_AGO),
+            short_payout: before(beijing_day(until), SHORT_PAYOUT_DAYS_AGO),
             promotions: [
                 Promotion {
                     code: "FRESH10",
