@@ -187,7 +187,7 @@ fn bombs_are_refused_by_named_limits_and_take_little_memory() {
         "a".repeat(32 << 20)
     );
     assert_eq!(targets::file(json.as_bytes()), Err("json_broken"));
-    let nested = format!("{{\"data\":[{{\"token_info\":{},\"block_timestamp\":1", "[".repeat(1 << 20));
+    let nested = format!("{{\"data\":[{{\"block_timestamp\":1,\"token_info\":{}", "[".repeat(1 << 20));
     assert_eq!(targets::file(nested.as_bytes()), Err("json_broken"));
     let quote = format!("account_type,x\n\"{}", "x,".repeat(16 << 20));
     assert!(targets::file(quote.as_bytes()).is_err());

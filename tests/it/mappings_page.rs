@@ -50,7 +50,7 @@ async fn send(browser: &Browser, pending: &str, act: &str, change: (&str, &str))
     browser.ask(request).await
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn an_unknown_file_is_explained_once_and_known_from_then_on() {
     let browser = Browser::start().await;
     let (_, place, _) = browser.upload("till.csv", TILL.as_bytes()).await;
@@ -119,7 +119,7 @@ async fn an_unknown_file_is_explained_once_and_known_from_then_on() {
     assert!(import(Some(text)).await.is_none(), "already there");
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn an_edit_is_a_new_version_and_a_retired_mapping_is_not_used() {
     let browser = Browser::start().await;
     let (_, place, _) = browser.upload("till.csv", TILL.as_bytes()).await;
