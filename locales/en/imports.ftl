@@ -1,8 +1,8 @@
 # Imports: upload, result, rejected lines.
-imports-about = Bills of providers, and any other CSV file with a mapping
+imports-about = Bills of providers, bank statements, and any CSV or Excel table of a till or aggregator
 imports-upload = Import a file
 imports-file = File
-imports-file-hint = CSV, ZIP or GZ as downloaded, up to { $size }. The format is recognised by itself.
+imports-file-hint = As downloaded: CSV, Excel (XLSX), XML, MT940, JSON, or a ZIP or GZ of one; up to { $size }. The format is recognised by itself.
 imports-mapping = Mapping file (optional)
 imports-mapping-hint = Only for files that are no bill of a known provider: a TOML file that names the columns.
 imports-button = Check the file

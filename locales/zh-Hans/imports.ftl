@@ -1,8 +1,8 @@
 # 导入：上传、结果、失败行。
-imports-about = 导入支付机构的账单，或附带映射文件的其他 CSV 文件
+imports-about = 导入支付机构的账单、银行对账单，以及收银系统等导出的任意 CSV 或 Excel 表格
 imports-upload = 导入文件
 imports-file = 文件
-imports-file-hint = 下载的原始 CSV、ZIP 或 GZ 文件，不超过 { $size }，格式自动识别。
+imports-file-hint = 下载的原始文件：CSV、Excel（XLSX）、XML、MT940、JSON，或其 ZIP、GZ 压缩包，不超过 { $size }，格式自动识别。
 imports-mapping = 映射文件（可选）
 imports-mapping-hint = 仅用于无法自动识别的文件：说明各列含义的 TOML 文件。
 imports-button = 上传并核对

@@ -10,7 +10,7 @@ use zip::result::ZipError;
 
 use super::recognise::{HEAD_LINES_MAX, recognise};
 use super::refusal::Refusal;
-use super::spool::{Opening, Spool, SpoolError, unpack};
+use super::spool::{Opening, Spool, SpoolError, unpack, unpacking};
 use super::workbook;
 
 /// Entries an archive of bills may have; a month of days with summaries is 62.
@@ -126,8 +126,7 @@ fn head_of(
 fn refused(error: ZipError, opening: Opening<'_>) -> SpoolError {
     let wrong = opening.password.is_some();
     match error {
-        ZipError::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Refusal::CutOff.into(),
-        ZipError::Io(cause) => cause.into(),
+        ZipError::Io(cause) => unpacking(cause),
         ZipError::InvalidPassword => Refusal::PasswordNeeded { wrong }.into(),
         ZipError::UnsupportedArchive(what) if what == ZipError::PASSWORD_REQUIRED => {
             Refusal::PasswordNeeded { wrong }.into()

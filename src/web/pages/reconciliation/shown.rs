@@ -30,8 +30,8 @@ pub struct FindingRow {
 pub fn finding_row(books: &Books, (day, finding): (NaiveDate, &Finding)) -> FindingRow {
     let page = &books.page;
     let class = finding.class_at(books.now);
-    let amount = |entry: &Option<Entry>| {
-        entry.as_ref().map_or_else(
+    let amount = |entry: Option<&Entry>| {
+        entry.map_or_else(
             || crate::web::numbers::NONE.to_owned(),
             |entry| page.money(entry.signed(), entry.currency),
         )
@@ -44,8 +44,9 @@ pub fn finding_row(books: &Books, (day, finding): (NaiveDate, &Finding)) -> Find
         class: (page.word("recon-class", class.as_str()), tone(class)),
         account: account_name(page, &books.stores, (finding.store, finding.rail, finding.account)),
         name: name_of(page, finding),
-        shop: amount(&finding.shop),
-        bill: amount(&finding.bill),
+        // Of several records those of the first would pass for the sum of all; the page of the finding has them.
+        shop: amount(finding.shop.as_ref().filter(|_| finding.count <= 2)),
+        bill: amount(finding.bill.as_ref().filter(|_| finding.count <= 2)),
         difference: signed(page, finding.difference(), finding.currency),
         stake: page.money(finding.stake(), finding.currency),
         age: page.t_with("recon-days-old", &[("n", age.into())]),
