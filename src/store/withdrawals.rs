@@ -81,10 +81,6 @@ impl Database {
             .bind(now.timestamp_millis())
             .execute(write.connection())
             .await?;
-        statement(include_str!("sql/delete_import_batches.sql"))
-            .bind(withdrawal.import)
-            .execute(write.connection())
-            .await?;
         statement(include_str!("sql/end_withdrawal.sql"))
             .bind(withdrawal.id)
             .bind(now.timestamp_millis())

@@ -212,7 +212,9 @@ const ROUNDED_DIGITS_MIN: usize = 24;
 pub fn is_excel_damaged(cell: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if cell.len() >= ROUNDED_DIGITS_MIN && cell.ends_with("000000000") && number(cell) {
-        return cell.get(EXCEL_DIGITS..).is_some_and(|rest| rest.bytes().all(|byte| byte == b'0'));
+        let (kept, lost) = cell.split_at(EXCEL_DIGITS);
+        // Nine in ten rounded numbers; the first number of a count that begins with 0 is none of them.
+        return !kept.ends_with('0') && lost.bytes().all(|byte| byte == b'0');
     }
     if !cell.as_bytes().contains(&b'+') {
         return false;
@@ -269,6 +271,7 @@ mod tests {
             "4200000001202611200000000001",
             "2026112022001400000000000001",
             "10000000000000000000",
+            "2026112022001400000000000000",
             "SYN2026E1",
             "E+5",
             "1.2E-3",
