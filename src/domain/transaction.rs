@@ -120,6 +120,66 @@ pub struct Risk<T = String> {
     pub outcome: Option<T>,
 }
 
+impl Transaction {
+    /// A live transaction of which only the head is known; everything else is not given.
+    pub fn of_head(
+        transaction_id: String,
+        created_at: Instant,
+        (kind, status): (Kind, Status),
+        amount: Money,
+        (store, account): (StoreId, &str),
+    ) -> Self {
+        Self {
+            transaction_id,
+            created_at,
+            kind,
+            status,
+            amount,
+            store,
+            account: account.to_owned(),
+            provider: None,
+            method: None,
+            aggregator: None,
+            method_detail: MethodDetail::default(),
+            scene: None,
+            device: None,
+            operator: None,
+            terminal: None,
+            shift: None,
+            source: None,
+            campaign: None,
+            promotion: None,
+            order_id: None,
+            payment_id: None,
+            attempt: None,
+            parent_transaction_id: None,
+            provider_transaction_id: None,
+            subscription_id: None,
+            submitted_at: None,
+            authorized_at: None,
+            completed_at: None,
+            settled_on: None,
+            updated_at: None,
+            failure_code: None,
+            failure_message: None,
+            failure_class: None,
+            list_amount: None,
+            discount_merchant: None,
+            discount_platform: None,
+            tax: None,
+            fee: None,
+            fee_refunded: None,
+            customer: None,
+            payment_fingerprint: None,
+            ip: None,
+            items: Vec::new(),
+            risk: Risk::default(),
+            attributes: Vec::new(),
+            test: false,
+        }
+    }
+}
+
 /// One line of a basket.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Item<T = String> {

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::super::holds_card_number;
 use crate::domain::{
-    Currency, FailureReason, Instant, Kind, LedgerLine, MethodDetail, Money, Risk, Status, StoreId,
-    Transaction, Word, failure_reason,
+    Currency, FailureReason, Instant, Kind, LedgerLine, Money, Status, StoreId, Transaction, Word,
+    failure_reason,
 };
 use crate::intake::Pseudonyms;
 
@@ -184,54 +184,8 @@ pub(super) fn transaction(
     status: Status,
     amount: Money,
 ) -> Transaction {
-    Transaction {
-        transaction_id: id,
-        created_at,
-        kind,
-        status,
-        amount,
-        store: context.store,
-        account: context.account.to_owned(),
-        provider: None,
-        method: None,
-        aggregator: None,
-        method_detail: MethodDetail::default(),
-        scene: None,
-        device: None,
-        operator: None,
-        terminal: None,
-        shift: None,
-        source: None,
-        campaign: None,
-        promotion: None,
-        order_id: None,
-        payment_id: None,
-        attempt: None,
-        parent_transaction_id: None,
-        provider_transaction_id: None,
-        subscription_id: None,
-        submitted_at: None,
-        authorized_at: None,
-        completed_at: None,
-        settled_on: None,
-        updated_at: None,
-        failure_code: None,
-        failure_message: None,
-        failure_class: None,
-        list_amount: None,
-        discount_merchant: None,
-        discount_platform: None,
-        tax: None,
-        fee: None,
-        fee_refunded: None,
-        customer: None,
-        payment_fingerprint: None,
-        ip: None,
-        items: Vec::new(),
-        risk: Risk::default(),
-        attributes: Vec::new(),
-        test: context.test,
-    }
+    let owner = (context.store, context.account);
+    Transaction { test: context.test, ..Transaction::of_head(id, created_at, (kind, status), amount, owner) }
 }
 
 /// Puts in what the provider says of a failure, and whose fault it is where the code is a known one.

@@ -243,7 +243,7 @@ impl LineReader<'_> {
                 (if is_out { Direction::Out } else { Direction::In }, value, unit)
             }
             Movement::Directed { unit, r#in, out, .. } => {
-                let place = self.places.other.unwrap_or_default();
+                let place = self.places.other.ok_or_else(missing)?;
                 let word = cell(record, place);
                 let has = |words: &[String]| words.iter().any(|own| own == word || own == "*");
                 let direction = match (has(r#in), has(out)) {
@@ -254,7 +254,7 @@ impl LineReader<'_> {
                 (direction, first.ok_or_else(missing)?, unit)
             }
             Movement::TwoColumns { unit, .. } => {
-                let gone = self.amount(record, self.places.other.unwrap_or_default())?;
+                let gone = self.amount(record, self.places.other.ok_or_else(missing)?)?;
                 match (first.filter(|value| !value.is_zero()), gone.filter(|value| !value.is_zero())) {
                     // A bank takes a movement back by printing it with a minus where it stood.
                     (Some(came), None) if is_negative(came) => (Direction::Out, came, unit),
